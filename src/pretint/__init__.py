@@ -1,0 +1,70 @@
+"""Self-supervised pretraining on pictures without labels, by colorization, and an honest answer to whether it helped.
+
+Each verb of the command line is a function of the same name and options::
+
+    import pretint
+
+    pretint.pretrain(data="photos", out="runs/photos")
+    pretint.finetune(task="segmentation", data="cells", out="runs/cells", init="runs/photos")
+    backbone = pretint.load_backbone("runs/photos")  # a plain torch module: RGB in [0, 1] -> pyramid of features
+
+Importing this package loads no torch; the first call does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pretint.errors import (
+    DataError,
+    Interrupted,
+    OptionError,
+    PretintError,
+    ResourceError,
+    RunError,
+    TrainingError,
+    WeightsError,
+)
+
+if TYPE_CHECKING:
+    from pretint.commands.colorize import colorize
+    from pretint.commands.demo import demo
+    from pretint.commands.describe import describe
+    from pretint.commands.evaluate import evaluate
+    from pretint.commands.finetune import finetune
+    from pretint.commands.predict import predict
+    from pretint.commands.pretrain import pretrain
+    from pretint.inference.models import load_backbone
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "Interrupted",
+    "OptionError",
+    "PretintError",
+    "ResourceError",
+    "RunError",
+    "TrainingError",
+    "WeightsError",
+    "__version__",
+    "colorize",
+    "demo",
+    "describe",
+    "evaluate",
+    "finetune",
+    "load_backbone",
+    "predict",
+    "pretrain",
+]
+
+_MODULES = {
+    "load_backbone": "pretint.inference.models",
+    **{verb: f"pretint.commands.{verb}" for verb in
+       ("colorize", "demo", "describe", "evaluate", "finetune", "predict", "pretrain")},
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
+    raise AttributeError(f"module 'pretint' has no attribute {name!r}")

@@ -1,0 +1,69 @@
+"""The command line: finds the verb, hands it its arguments, turns errors into one sentence and an exit code.
+
+Exit codes: 0 done; 1 a fault of pretint's own, with its traceback; 2 something that the user can mend; 75 interrupted by
+Ctrl-C or SIGTERM after saving, so that the same command with --resume goes on.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from pretint import __version__
+from pretint.errors import Interrupted, PretintError
+from pretint.methods import suggest
+from pretint.training.allocator import raise_allocator_thresholds
+
+VERBS = {
+    "pretrain": "learn from pictures without labels, by colouring them",
+    "finetune": "train on a task with few labels, from a pretrained run or from scratch",
+    "evaluate": "score a run on test pictures, beside the scores of knowing nothing",
+    "colorize": "colour photographs at their full size",
+    "predict": "labels or masks for new pictures",
+    "describe": "networks, parameters, steps and files of a recipe or run",
+    "demo": "all of it on made scenes in six minutes, with a report",
+}
+"""Each verb is a module of ``pretint.commands``; it is imported when it is called."""
+
+USAGE = """\
+usage: pretint VERB [OPTIONS]     pretint VERB --help tells the options of a verb
+
+Learns from pictures without labels by colouring them, and says honestly whether that helped.
+
+{verbs}
+
+begin:
+  pretint demo
+  pretint pretrain --data PHOTOS --out runs/photos
+  pretint finetune --task segmentation --data LABELLED --init runs/photos --out runs/task
+  pretint evaluate runs/task --data LABELLED
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; gives back the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE.format(verbs="\n".join(f"  {verb:<10}{words}" for verb, words in VERBS.items())), end="")
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"pretint {__version__}")
+        return 0
+    verb, *rest = arguments
+    try:
+        if verb not in VERBS:
+            raise PretintError(f"{verb}: is no verb of pretint; {suggest(verb, VERBS)}")
+        raise_allocator_thresholds()
+        import_module(f"pretint.commands.{verb}").command(rest)
+    except PretintError as error:
+        print(f"pretint: {error}", file=sys.stderr)
+        return 2
+    except Interrupted as interrupted:
+        print(f"pretint: {interrupted}", file=sys.stderr)
+        return 75
+    except KeyboardInterrupt:
+        print("pretint: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has left, as `| head` does
+        sys.stderr.close()
+        return 0
+    return 0

@@ -1,0 +1,125 @@
+"""Colour: sRGB <-> CIELAB on tensors, the scalings that networks see, and the standardisation of foreign RGB weights.
+
+The one place that knows the numbers. sRGB of IEC 61966-2-1, CIELAB under illuminant D65 with the 2 degree observer,
+with the matrix and white point of scikit-image, so that both agree. Scalings of the paper's code: L / 50 - 1, a / 128,
+b / 128.
+
+Everything is differentiable with finite gradients everywhere, black and colours outside the gamut included, and is
+computed in float32 at least (float64 stays float64): half precision would show as banding.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+L_SCALE = 50.0  # L in [0, 100] / L_SCALE - 1 lies in [-1, 1]
+AB_SCALE = 128.0  # a and b of sRGB lie in [-107.9, 98.3], so within [-0.843, 0.768] after the division
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+_XYZ_FROM_RGB = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+_WHITE = (0.95047, 1.0, 1.08883)
+_MATRIX = torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64, device="cpu") / torch.tensor(
+    _WHITE, dtype=torch.float64, device="cpu"
+).unsqueeze(1)
+_TO_WHITE: list[list[float]] = _MATRIX.tolist()  # linear RGB -> XYZ in parts of the white point
+_FROM_WHITE: list[list[float]] = _MATRIX.inverse().tolist()
+
+
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """sRGB (..., 3, H, W) floats in [0, 1] -> Lab (..., 3, H, W): L in [0, 100], a and b in Lab units."""
+    return torch.stack(_lab(_linear(_at_least_float32(rgb))), dim=-3)
+
+
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """Lab (..., 3, H, W) -> sRGB (..., 3, H, W), colours outside the gamut clipped to [0, 1] (as scikit-image does)."""
+    lightness, a, b = _at_least_float32(lab).unbind(-3)
+    y = (lightness + 16.0) / 116.0
+    white = [_cubed(t) for t in (y + a / 500.0, y, (y - b / 200.0).clamp_min(0.0))]
+    return torch.stack([_gamma(t).clamp(0.0, 1.0) for t in _mix(_FROM_WHITE, white)], dim=-3)
+
+
+def normalize_lab(lab: Tensor) -> Tensor:
+    """Lab units (..., 3, H, W) -> what networks see: L / 50 - 1, a / 128, b / 128."""
+    lightness, ab = lab.narrow(-3, 0, 1), lab.narrow(-3, 1, 2)
+    return torch.cat((lightness / L_SCALE - 1.0, ab / AB_SCALE), dim=-3)
+
+
+def denormalize_lab(planes: Tensor) -> Tensor:
+    """Inverse of `normalize_lab`."""
+    lightness, ab = planes.narrow(-3, 0, 1), planes.narrow(-3, 1, 2)
+    return torch.cat(((lightness + 1.0) * L_SCALE, ab * AB_SCALE), dim=-3)
+
+
+def rgb_to_planes(rgb: Tensor) -> Tensor:
+    """sRGB (B, 3, H, W), uint8 or floats in [0, 1] -> normalised L, a, b (B, 3, H, W), float32 for uint8."""
+    if rgb.dtype != torch.uint8:
+        return normalize_lab(rgb_to_lab(rgb))
+    # Bytes have 256 values: those are linearised once and looked up, which is cheaper than a power a pixel.
+    table = _linear(torch.arange(256, dtype=torch.float32, device=rgb.device) / 255.0)
+    lightness, a, b = _lab(table.index_select(0, rgb.int().flatten()).view(rgb.shape))
+    return torch.stack((lightness / L_SCALE - 1.0, a / AB_SCALE, b / AB_SCALE), dim=-3)
+
+
+def join(lightness: Tensor, ab: Tensor) -> Tensor:
+    """Normalised L (B, 1, H, W) and ab (B, 2, H, W), both in [-1, 1] -> sRGB (B, 3, H, W) in [0, 1]."""
+    return lab_to_rgb(denormalize_lab(torch.cat((_at_least_float32(lightness), _at_least_float32(ab)), dim=-3)))
+
+
+def standardize_rgb(rgb: Tensor) -> Tensor:
+    """sRGB (..., 3, H, W) floats in [0, 1] -> by ImageNet's mean and deviation, as foreign weights were trained."""
+    planes = zip(rgb.unbind(-3), IMAGENET_MEAN, IMAGENET_DEVIATION, strict=True)
+    return torch.stack([(plane - mean) / deviation for plane, mean, deviation in planes], dim=-3)
+
+
+def _at_least_float32(values: Tensor) -> Tensor:
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def _lab(linear: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Linear RGB (..., 3, H, W) -> L, a, b, each (..., H, W), in Lab units."""
+    x, y, z = (_rooted(t) for t in _mix(_TO_WHITE, list(linear.unbind(-3))))
+    return 116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)
+
+
+def _mix(matrix: list[list[float]], planes: list[Tensor]) -> list[Tensor]:
+    """Three planes through a 3x3 matrix, as sums: a matmul would be cut to bf16 or TF32 under autocast."""
+    p, q, r = planes
+    return [torch.add(p * i, q, alpha=j).add(r, alpha=k) for i, j, k in matrix]
+
+
+# Each of the four curves is a line up to a knee and a power beyond. As power(max(t, knee)) + line(min(t, knee)), the line
+# being 0 at the knee, it needs no where(), which costs more than the power, and its slope is finite everywhere: the power
+# is never taken near 0, where a root's slope is infinite.
+_KNEE = 6.0 / 29.0  # of f, as CIE defines it; scikit-image's rounded 0.2068966 and 7.787 leave a step of 3e-7 there
+_SLOPE = 3.0 * _KNEE * _KNEE
+
+
+def _power(base: Tensor, exponent: float) -> Tensor:
+    """`base ** exponent` for positive bases; cheaper than pow, forward and backward, and exact to some 1e-7."""
+    return torch.exp2(torch.log2(base) * exponent)
+
+
+def _linear(rgb: Tensor) -> Tensor:
+    """sRGB -> linear light."""
+    knee, shared = 0.04045, math.pow((0.04045 + 0.055) / 1.055, 2.4)
+    return _power((rgb.clamp_min(knee) + 0.055) / 1.055, 2.4) + (rgb.clamp_max(knee) / 12.92 - shared)
+
+
+def _gamma(linear: Tensor) -> Tensor:
+    """Linear light -> sRGB."""
+    knee, shared = 0.0031308, 1.055 * math.pow(0.0031308, 1.0 / 2.4)
+    return _power(linear.clamp_min(knee), 1.0 / 2.4) * 1.055 + (linear.clamp_max(knee) * 12.92 - shared)
+
+
+def _rooted(white: Tensor) -> Tensor:
+    """Part of the white point -> CIELAB's f."""
+    return _power(white.clamp_min(_KNEE**3), 1.0 / 3.0) + (white.clamp_max(_KNEE**3) - _KNEE**3) / _SLOPE
+
+
+def _cubed(f: Tensor) -> Tensor:
+    """Inverse of `_rooted`."""
+    above = f.clamp_min(_KNEE)
+    return above * above * above + (f.clamp_max(_KNEE) - _KNEE) * _SLOPE

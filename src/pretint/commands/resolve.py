@@ -1,0 +1,106 @@
+"""From what a user said to a complete set of options: dataclass default < recipe < command line or Python call."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pretint import recipe
+from pretint.experiments.options import TrainingOptions, with_sections
+from pretint.methods import names
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The options of a training verb, known once its methods are chosen.
+
+    ``choices`` maps the option that chooses a method to the family it is found in: ``{"pretext": "pretexts"}``.
+    """
+
+    verb: str
+    options: type[TrainingOptions]
+    choices: Mapping[str, str]
+
+
+def options_from_call(schema: Schema, given: Mapping[str, Any]) -> Any:
+    """Options of a Python call; nested mappings stand for sections.
+
+    Raises:
+        OptionError: an unknown name or value.
+    """
+    kind, values = _layers(schema, given)
+    return recipe.fill(kind, recipe.merge(values, given), schema.verb)
+
+
+def options_from_arguments(schema: Schema, arguments: Sequence[str]) -> Any:
+    """Options of a command line, read by tyro; ends the process with help or a message where tyro does."""
+    import tyro
+
+    given = {
+        name: value for name in (*schema.choices, "recipe", "init") if (value := _early(arguments, name)) is not None
+    }
+    kind, values = _layers(schema, given)
+    default = recipe.fill(kind, values, f"recipe {values.get('recipe', '')}", missing=tyro.MISSING)
+    return tyro.cli(
+        kind,
+        default=default,
+        args=_split_commas(arguments),
+        prog=f"pretint {schema.verb}",
+        description=schema.options.__doc__,
+    )
+
+
+def _layers(schema: Schema, given: Mapping[str, Any]) -> tuple[type[Any], dict[str, Any]]:
+    """The options dataclass for what is chosen, and the recipe's values for it."""
+    defaults = {field.name: field.default for field in fields(schema.options)}
+    name = given.get("recipe", defaults["recipe"])
+    values = recipe.read(schema.verb, name)
+    conditional = values.pop("for", {})
+    init = given.get("init", "scratch")
+    if init != "scratch":
+        values = recipe.merge(values, _of_run(init))
+    chosen = {option: given.get(option, values.get(option, defaults[option])) for option in schema.choices}
+    for method in chosen.values():
+        if isinstance(method, str):
+            values = recipe.merge(values, conditional.get(method, {}))
+    sections = {family: chosen[option] for option, family in schema.choices.items() if isinstance(chosen[option], str)}
+    # A recipe may hold sections of methods that are not chosen now.
+    known = {method for family in schema.choices.values() for method in names(family)}
+    values = {key: value for key, value in values.items() if key not in known - set(sections.values())}
+    return with_sections(schema.options, sections), {**values, "recipe": name}
+
+
+def _of_run(init: str) -> dict[str, Any]:
+    """The backbone that a run was trained with: what starts from its weights must be built like it."""
+    from pathlib import Path
+
+    from pretint.run_folder import RunFolder
+
+    if not (Path(init) / "run.json").is_file():
+        return {}
+    options = RunFolder.open(Path(init)).manifest["options"]
+    backbone = options["backbone"]
+    return {name: options[name] for name in ("backbone", "decoder", "size", backbone)}
+
+
+def _early(arguments: Sequence[str], name: str) -> str | None:
+    """The value of an option that decides which other options there are."""
+    value = None
+    for here, after in zip(arguments, [*arguments[1:], None], strict=True):
+        if here == f"--{name}":
+            value = after
+        elif here.startswith(f"--{name}="):
+            value = here.partition("=")[2]
+    return value
+
+
+def _split_commas(arguments: Sequence[str]) -> list[str]:
+    """``--classes a,b`` as ``--classes a b``."""
+    split: list[str] = []
+    for argument in arguments:
+        if split and split[-1] == "--classes":
+            split += argument.split(",")
+        elif argument.startswith("--classes="):
+            split += ["--classes", *argument.partition("=")[2].split(",")]
+        else:
+            split.append(argument)
+    return split

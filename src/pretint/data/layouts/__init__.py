@@ -1,0 +1,95 @@
+"""Layouts: how the pictures, labels and masks of a data set lie in its folder. One file each; a folder is recognised by itself.
+
+A layout is a module with ``recognises(folder) -> bool`` and ``read(folder, classes, other, task) -> Source``.
+"""
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from pretint.data.record import Record, Source
+from pretint.errors import DataError, OptionError
+from pretint.methods import suggest
+
+LAYOUTS = ("voc", "masks", "table", "imagefolder", "pictures")
+"""Names of the layouts, the most particular first: the first that recognises a folder reads it."""
+
+
+def open_source(
+    folder: Path | str,
+    layout: str | None = None,
+    classes: Sequence[str] | None = None,
+    other_classes: Literal["void", "background"] = "void",
+    task: Literal["labels", "mask"] | None = None,
+) -> Source:
+    """List what a folder holds; pictures are not opened.
+
+    Args:
+        folder: the data set.
+        layout: one of ``LAYOUTS``; None: found out.
+        classes: the classes to use, in this order; None: all that the folder names.
+        other_classes: what pixels of the classes left out become in masks.
+        task: what the records are for, where a layout has lists of one name for both (VOC's train and val).
+
+    Raises:
+        DataError: the folder is missing, empty or not understood, or its lists name files that are not there.
+        OptionError: an unknown layout.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: {'this is a file, not a folder of pictures' if folder.exists() else 'there is no such folder'}; check the path"
+        )
+    if layout is not None and layout not in LAYOUTS:
+        raise OptionError(f"--layout {layout}: unknown; {suggest(layout, LAYOUTS)}")
+    module = _module(layout) if layout else _recognise(folder)
+    source: Source = module.read(folder, tuple(classes) if classes else None, other_classes, task)
+    if not source.splits["all"]:
+        raise DataError(f"{folder}: the layout {source.layout} finds no pictures here; check the folder")
+    return source
+
+
+def open_pool(folders: Sequence[Path | str], split: str | None = None) -> tuple[Record, ...]:
+    """The pictures of one or more folders for training without labels: labels, masks and boxes are not handed on.
+
+    Where no split is named, a folder with a list ``train`` gives only that, so that test pictures stay unseen.
+    Of several folders, each id begins with the folder's place in the list (``0/a.jpg``, ``1/a.jpg``).
+    """
+    pool: list[Record] = []
+    for place, folder in enumerate(folders):
+        prefix = f"{place}/" if len(folders) > 1 else ""
+        source = open_source(folder)
+        chosen = split or ("train" if "train" in source.splits else "all")
+        pool += (Record(prefix + record.id, record.path) for record in source.split(chosen))
+    return tuple(pool)
+
+
+def _module(layout: str) -> ModuleType:
+    return import_module(f"pretint.data.layouts.{layout}")
+
+
+def _recognise(folder: Path) -> ModuleType:
+    if inside := _voc_below(folder):  # else its masks would be taken for pictures
+        raise DataError(f"{folder}: the data set lies deeper; give {inside}")
+    for name in LAYOUTS:
+        if _module(name).recognises(folder):
+            return _module(name)
+    if tar := next(
+        (path for path in sorted(folder.rglob("*")) if path.name.endswith((".tar", ".zip", ".tar.gz", ".tgz"))), None
+    ):
+        raise DataError(f"{tar}: the pictures are still packed; unpack them first (for example tar -xf {tar.name})")
+    raise DataError(f"{folder}: no pictures here; check the path")
+
+
+def _voc_below(folder: Path) -> Path | None:
+    """A VOC data set one folder deeper, or two where the first is VOC's own (VOCdevkit/VOC2012)."""
+    recognises = _module("voc").recognises
+    with os.scandir(folder) as entries:
+        below = sorted(Path(entry.path) for entry in entries if entry.is_dir())
+    deeper = [
+        path for parent in below if parent.name.startswith("VOC") for path in sorted(parent.iterdir()) if path.is_dir()
+    ]
+    return next((path for path in below + deeper if recognises(path)), None)

@@ -1,0 +1,89 @@
+"""Pictures and masks side by side: images/NAME.jpg, masks/NAME.png, and beside them
+
+classes.txt     a line a class, "name" (ids 0, 1, ...) or "id name"; the first is the background. Without it the masks are read for ids
+SPLIT.txt       lists of names, as many as there are splits
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from pretint.data.layouts.pictures import walk
+from pretint.data.reading import read_mask
+from pretint.data.record import VOID, Record, Source
+from pretint.errors import DataError, OptionError
+
+
+def recognises(folder: Path) -> bool:
+    """True for a folder with images/ and masks/."""
+    return (folder / "images").is_dir() and (folder / "masks").is_dir()
+
+
+def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "void", task: str | None = None) -> Source:
+    """List pictures with their masks; see ``open_source``. With ``classes`` the background stays index 0, the rest follows their order.
+
+    Raises:
+        DataError: classes.txt or a list is malformed, or a list names a picture that is not there.
+        OptionError: an unknown class.
+    """
+    masks = {_stem(path, folder / "masks"): path for path in walk(folder / "masks")}
+    records: dict[str, Record] = {}
+    for path in walk(folder / "images"):
+        stem = _stem(path, folder / "images")
+        if stem in records:
+            raise DataError(
+                f"{path}: {records[stem].path.name} has the same name, so its mask is not clear; rename one of them"
+            )
+        records[stem] = Record(path.relative_to(folder).as_posix(), path, mask=masks.get(stem))
+    ids = _read_classes(folder / "classes.txt") or _found_ids(list(masks.values()))
+    background = next(iter(ids.values()))
+    for name in classes or ():
+        if name not in ids.values():
+            raise OptionError(f"--classes {name}: {folder} knows {', '.join(ids.values())}")
+    names = (background, *(n for n in classes if n != background)) if classes else tuple(ids.values())
+    left_out = VOID if other == "void" else 0
+    mask_map = {VOID: VOID} | {i: names.index(name) if name in names else left_out for i, name in ids.items()}
+    splits = {
+        path.stem: _listed(path, records)
+        for path in sorted(folder.glob("*.txt"))
+        if path.stem not in ("classes", "all") and not path.stem.lower().startswith(("readme", "license"))
+    }
+    return Source("masks", folder, (), splits | {"all": tuple(records.values())}, names, mask_map)
+
+
+def _stem(path: Path, root: Path) -> str:
+    return path.relative_to(root).with_suffix("").as_posix()
+
+
+def _read_classes(path: Path) -> dict[int, str]:
+    if not path.is_file():
+        return {}
+    lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    numbered = all(line.split()[0].isdecimal() and len(line.split()) > 1 for line in lines)
+    pairs = (
+        [(int(line.split()[0]), line.split(maxsplit=1)[1]) for line in lines] if numbered else list(enumerate(lines))
+    )
+    if len({i for i, _ in pairs}) < len(pairs) or len({name for _, name in pairs}) < len(pairs) or not pairs:
+        raise DataError(f'{path}: every line names another class, as "name" or "id name"')
+    return dict(pairs)
+
+
+def _found_ids(masks: list[Path]) -> dict[int, str]:
+    found: set[int] = {0}
+    for path in masks:
+        found.update(np.unique(read_mask(path)).tolist())
+    return {i: "background" if i == 0 else f"class {i}" for i in sorted(found - {VOID})}
+
+
+def _listed(path: Path, records: dict[str, Record]) -> tuple[Record, ...]:
+    """A list's records; a line is a name with or without its ending."""
+    chosen: dict[str, Record] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        name = line.strip()
+        if not name:
+            continue
+        stem = name if name in records else Path(name).with_suffix("").as_posix()
+        if stem not in records:
+            raise DataError(f"{path}, line {number}: there is no picture images/{name}; add it or take it off the list")
+        chosen[stem] = records[stem]
+    return tuple(chosen.values())

@@ -1,0 +1,54 @@
+"""Pictures and a table: labels.csv with the columns "file" (path below the folder) and one a class, 1 or 0; a column "split" is optional."""
+
+import csv
+from pathlib import Path
+
+from pretint.data.record import Record, Source
+from pretint.errors import DataError, OptionError
+
+
+def recognises(folder: Path) -> bool:
+    """True for a folder with labels.csv."""
+    return (folder / "labels.csv").is_file()
+
+
+def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "void", task: str | None = None) -> Source:
+    """List the table's pictures in its order; see ``open_source``.
+
+    Raises:
+        DataError: the table is malformed, names a file twice or one that is not there.
+        OptionError: a class without a column.
+    """
+    table = folder / "labels.csv"
+    splits: dict[str, list[Record]] = {"all": []}
+    seen: set[str] = set()
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            columns = list(rows.fieldnames or ())
+            if "file" not in columns or len(set(columns)) < len(columns):
+                raise DataError(f'{table}: the first line must name the columns, "file" among them, each once')
+            found = tuple(c for c in columns if c not in ("file", "split"))
+            for name in classes or ():
+                if name not in found:
+                    raise OptionError(f"--classes {name}: {table} has the columns {', '.join(found)}")
+            names = classes or found
+            for row in rows:
+                where = f"{table}, line {rows.line_num}"
+                name = row["file"] or ""
+                path = folder / name
+                if name in seen or not path.is_file():
+                    raise DataError(
+                        f"{where}: {name} {'is named twice' if name in seen else 'is not there'}; mend the table"
+                    )
+                seen.add(name)
+                for column in names:
+                    if row[column] not in ("0", "1"):
+                        raise DataError(f"{where}: the column {column} holds {row[column]!r}; it must be 0 or 1")
+                record = Record(Path(name).as_posix(), path, tuple(c for c in names if row[c] == "1"))
+                splits["all"].append(record)
+                if row.get("split") not in (None, "", "all"):
+                    splits.setdefault(row["split"], []).append(record)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table}: this is no table in UTF-8 ({error}); save it as CSV") from None
+    return Source("table", folder, names, {name: tuple(records) for name, records in splits.items()})

@@ -1,0 +1,156 @@
+"""Pascal VOC (Everingham et al. 2010): JPEGImages/, ImageSets/{Main,Segmentation}/, Annotations/, SegmentationClass/; any part may be missing.
+
+Labels come from ImageSets/Main/CLASS_SPLIT.txt where these lists exist, else from Annotations/. An object counts whether it is marked
+"difficult" (0 in the lists) or not: it is in the picture.
+"""
+
+from pathlib import Path
+
+from pretint.data.reading import PICTURE_SUFFIXES
+from pretint.data.record import VOID, Box, Record, Source
+from pretint.errors import DataError, OptionError
+
+CLASSES = [
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+]
+"""The twenty classes; in masks the n-th has id n, counted from 1. Background is 0, void 255."""
+
+
+def recognises(folder: Path) -> bool:
+    """True for a folder with JPEGImages/ and one of ImageSets/, Annotations/, SegmentationClass/."""
+    return (folder / "JPEGImages").is_dir() and any(
+        (folder / name).is_dir() for name in ("ImageSets", "Annotations", "SegmentationClass")
+    )
+
+
+def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "void", task: str | None = None) -> Source:
+    """List the pictures by the lists of ImageSets; see ``open_source``.
+
+    Where a list stands under Main and under Segmentation, task "mask" takes the latter, else the former.
+
+    Raises:
+        DataError: a list names a picture that is not there, or is malformed; nothing tells the labels of a class.
+        OptionError: a class is none of VOC's, though masks are asked for.
+    """
+    pictures = {p.stem: p for p in sorted((folder / "JPEGImages").iterdir()) if p.suffix.lower() in PICTURE_SUFFIXES}
+    masks = {p.stem: p for p in (folder / "SegmentationClass").glob("*.png")}
+    members, positives = _main_lists(folder / "ImageSets" / "Main")
+    names = classes or tuple(positives) or tuple(CLASSES)
+    for name in classes or ():
+        if name not in CLASSES and name not in positives:
+            raise OptionError(f"--classes {name}: {folder} knows {', '.join(positives or CLASSES)}")
+
+    annotations = folder / "Annotations"
+    listed = all(name in positives for name in names)
+    if task != "mask" and positives and not listed and not annotations.is_dir():
+        missing = next(name for name in names if name not in positives)
+        raise DataError(
+            f"{folder / 'ImageSets' / 'Main'}: no list {missing}_SPLIT.txt, and there are no Annotations; "
+            f"take --classes from {', '.join(positives)}"
+        )
+    records = {}
+    for stem, path in pictures.items():
+        labels: tuple[str, ...] | None = None
+        boxes: tuple[Box, ...] = ()
+        if listed:
+            if all(stem in members[name] for name in names):
+                labels = tuple(name for name in names if stem in positives[name])
+        elif (xml := annotations / f"{stem}.xml").is_file():
+            boxes = _boxes(xml)
+            labels = tuple(name for name in names if any(box.label == name for box in boxes))
+        records[stem] = Record(path.relative_to(folder).as_posix(), path, labels, masks.get(stem), boxes)
+
+    kinds = ("Main", "Segmentation") if task == "mask" else ("Segmentation", "Main")
+    lists = {p.stem: p for kind in kinds for p in _split_lists(folder / "ImageSets" / kind, positives)}
+    splits = {name: _listed(path, records) for name, path in lists.items()}
+    splits["all"] = tuple(records.values())
+    mask_classes: tuple[str, ...] = ()
+    mask_map: dict[int, int] = {}
+    if masks:
+        mask_classes = ("background", *names)
+        left_out = VOID if other == "void" else 0
+        mask_map = {0: 0, VOID: VOID} | {
+            n: names.index(name) + 1 if name in names else left_out for n, name in enumerate(CLASSES, start=1)
+        }
+    return Source("voc", folder, names, splits, mask_classes, mask_map)
+
+
+def _main_lists(main: Path) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """For each class with lists: the pictures that they name, and those that show the class."""
+    splits = {p.stem for p in main.glob("*.txt") if "_" not in p.stem}
+    members: dict[str, set[str]] = {}
+    positives: dict[str, set[str]] = {}
+    for path in sorted(main.glob("*_*.txt")):
+        name, _, split = path.stem.rpartition("_")
+        if split not in splits and split not in ("train", "val", "trainval", "test"):
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            words = line.split()
+            if not words:
+                continue
+            if len(words) != 2 or words[1] not in ("1", "0", "-1"):
+                raise DataError(f"{path}, line {number}: {line.strip()!r} is not a picture's name and 1, 0 or -1")
+            members.setdefault(name, set()).add(words[0])
+            if words[1] != "-1":
+                positives.setdefault(name, set()).add(words[0])
+    order = {name: place for place, name in enumerate(CLASSES)}
+    return members, {
+        name: positives.get(name, set())
+        for name in sorted(members, key=lambda name: (order.get(name, len(order)), name))
+    }
+
+
+def _split_lists(folder: Path, positives: dict[str, set[str]]) -> list[Path]:
+    return [p for p in sorted(folder.glob("*.txt")) if p.stem.rpartition("_")[0] not in positives and p.stem != "all"]
+
+
+def _listed(path: Path, records: dict[str, Record]) -> tuple[Record, ...]:
+    stems = list(
+        dict.fromkeys(
+            line.split()[0] for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
+        )
+    )
+    gone = [stem for stem in stems if stem not in records]
+    if gone:
+        raise DataError(
+            f"{path}: {len(gone)} of its {len(stems)} pictures are not in JPEGImages (the first: {gone[0]}); add them or shorten the list"
+        )
+    return tuple(records[stem] for stem in stems)
+
+
+def _boxes(xml: Path) -> tuple[Box, ...]:
+    from xml.etree import ElementTree
+
+    try:
+        boxes = []
+        for item in ElementTree.parse(xml).getroot().iter("object"):
+            left, top, right, bottom = (
+                float(item.findtext(f"bndbox/{e}", "")) for e in ("xmin", "ymin", "xmax", "ymax")
+            )
+            label = item.findtext("name", "").strip()
+            if not label:
+                raise ValueError("an object has no name")
+            difficult = item.findtext("difficult", "0").strip() == "1"
+            boxes.append(Box(label, left, top, right, bottom, difficult))
+    except (ElementTree.ParseError, ValueError, OSError) as error:
+        raise DataError(f"{xml}: this annotation cannot be read ({error}); mend or remove it") from None
+    return tuple(boxes)

@@ -1,0 +1,178 @@
+"""Files of pictures and masks -> arrays. The one place that knows file formats.
+
+What becomes of the odd ones:
+    turned by EXIF      turned upright; an EXIF block that cannot be read counts as none
+    16-bit, 32-bit grey scaled, never clipped: 255, 4095 or 65535 (the least of them that holds the picture's maximum) becomes white, so that
+                        12-bit sensors in 16-bit files are not black; pictures with negative values, or more: their own range
+    floats              0..1 when they lie there, else as above
+    16-bit colour       the upper 8 bits (Pillow's own doing)
+    transparent         laid on white: what lies below full transparency is arbitrary
+    CMYK, Lab           Pillow's plain conversion; colour profiles (ICC) are not applied, also not those of RGB pictures
+    grey                three equal planes
+    several frames      the first
+"""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from pretint.data.record import VOID
+from pretint.errors import DataError
+
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
+)
+"""Endings of files that are taken for pictures, in lower case."""
+
+_ORIENTATION = 0x0112
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_WHITE = (255, 4095, 65535)
+
+
+def read_rgb(path: Path, at_least: int | None = None) -> NDArray[np.uint8]:
+    """A picture as sRGB, uint8 (H, W, 3).
+
+    Args:
+        path: the file; what it holds decides, not its ending.
+        at_least: the shorter side may come out smaller than in the file, but not below this; JPEGs are then decoded at 1/2, 1/4 or 1/8,
+            several times faster. None: full size.
+
+    Raises:
+        DataError: the file is missing, no picture, damaged or cut off.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd EXIF blocks and large pictures; neither is a fault here
+        try:
+            with Image.open(path) as image:
+                if at_least is not None and at_least < min(image.size):
+                    image.draft(None, (at_least, at_least))
+                turn = _TURN.get(_orientation(image))
+                upright = _to_rgb(image)
+        except MemoryError:
+            raise
+        except Exception as error:  # decoders raise whatever broken bytes lead them into
+            raise _unreadable(path, error) from error
+    return np.asarray(upright if turn is None else upright.transpose(turn))
+
+
+def read_mask(path: Path) -> NDArray[np.int64]:
+    """The class ids of a mask as they stand in its file (palette index or grey value, no conversion), int64 (H, W).
+
+    Raises:
+        DataError: the file is missing, damaged, or a colour picture.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ("1", "L", "P", "I;16", "I;16B", "I"):
+                raise DataError(
+                    f"{path}: this mask is a colour picture (mode {image.mode}); a mask is a palette or grey picture whose values are class ids"
+                )
+            return np.asarray(image).astype(np.int64)
+    except DataError:
+        raise
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """(height, width) of a picture or mask, turned upright, from its head alone.
+
+    Raises:
+        DataError: the file is missing or no picture.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path) as image:
+                width, height = image.size
+                return (width, height) if _orientation(image) >= 5 else (height, width)
+        except Exception as error:
+            raise _unreadable(path, error) from error
+
+
+def ids_to_classes(ids: NDArray[np.int64], mask_map: Mapping[int, int], path: Path) -> NDArray[np.int64]:
+    """Ids of a mask's file -> class indices, int64 (H, W), VOID where pixels count nowhere.
+
+    Raises:
+        DataError: the mask holds an id that the map does not know; ``path`` is named.
+    """
+    beyond = max(mask_map) + 1
+    table = np.full(beyond + 1, -1, dtype=np.int64)  # the last place is for all ids that no class can have
+    for file_id, index in mask_map.items():
+        table[file_id] = index
+    classes: NDArray[np.int64] = table[np.where((ids < 0) | (ids > beyond), beyond, ids)]
+    if (classes < 0).any():
+        unknown = np.unique(ids[classes < 0]).tolist()
+        known = sorted(mask_map.keys() - {VOID})
+        raise DataError(
+            f"{path}: the mask holds the class ids {_listed(unknown)}, but known are only {_listed(known)}; "
+            "name every id in classes.txt or mend the mask"
+        )
+    return classes
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):
+        why = {FileNotFoundError: "is missing", IsADirectoryError: "is a folder"}.get(type(error), "may not be read")
+        return DataError(f"{path}: the picture {why}; put it back or take it off the list")
+    if isinstance(error, UnidentifiedImageError):
+        empty = path.stat().st_size == 0
+        return DataError(
+            f"{path}: {'the file is empty' if empty else 'this is no picture that can be read'}; remove or replace it"
+        )
+    if isinstance(error, Image.DecompressionBombError):
+        return DataError(
+            f"{path}: the picture has too many pixels to be opened safely; scale it down or cut it into tiles"
+        )
+    return DataError(f"{path}: the picture is damaged or cut off ({error}); remove or replace it")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a broken EXIF block is no reason to lose the picture
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _deep_grey_to_rgb(image)
+    if image.has_transparency_data:
+        picture = image.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return image.convert("RGB")
+
+
+def _deep_grey_to_rgb(image: Image.Image) -> Image.Image:
+    transparent = image.info.get("transparency")
+    values = np.asarray(image).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("it holds values that are not numbers")
+    low, high = float(values.min()), float(values.max())
+    white = high
+    if low >= 0:
+        low = 0.0
+        whites = (1, *_WHITE) if image.mode == "F" else _WHITE
+        white = next((w for w in whites if high <= w), high)
+    scale = 255 / (white - low) if white > low else 0
+    grey = np.rint((values - low) * scale).astype(np.uint8)
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return Image.fromarray(grey).convert("RGB")

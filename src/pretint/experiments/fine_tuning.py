@@ -1,0 +1,117 @@
+"""A fine-tuning: labelled pictures, a network from scratch or from pretrained weights, the loop, the run folder."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from pretint import recipe
+from pretint.data.feed import Batch, once
+from pretint.data.layouts import open_source
+from pretint.data.record import Record, Source, fingerprint
+from pretint.data.splits import carve_validation, label_matrix, subset
+from pretint.errors import DataError
+from pretint.experiments.initializing import initialize
+from pretint.experiments.options import FinetuneOptions
+from pretint.experiments.results import FinetuneResult
+from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of_best, seed_weights
+from pretint.inference.models import build_task_network
+from pretint.tasks.fine_tuning import FineTuning, Schedule
+
+
+def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
+    """Run or resume a fine-tuning.
+
+    Raises:
+        PretintError: the options, the data, the weights or the folder are not right.
+        Interrupted: stopped by a signal, after saving.
+    """
+    from pretint.methods import load
+
+    target = load("tasks", options.task).TARGET
+    source = open_source(
+        options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target
+    )
+    classes = list(source.classes if target == "labels" else source.mask_classes)
+    if not classes:
+        kind = "labels" if target == "labels" else "masks"
+        raise DataError(
+            f"--data {options.data}: the layout {source.layout} has no {kind} here, which {options.task} needs"
+        )
+    training, held_out = _pictures(options, source)
+    seed_weights(options.seed)
+    task, network = build_task_network(recipe.as_values(options), classes)
+    account = initialize(network, options.init)
+
+    start = begin("finetune", options, quiet)
+    with start.run.locked():
+        start.run.update_manifest(
+            classes=classes,
+            loaded=account.as_dict(),
+            constant=task.frequencies(training, source.mask_map),
+            data={
+                "folder": str(options.data),
+                "layout": source.layout,
+                "split": options.split or _split(source),
+                "fingerprint": start.check_fingerprint(fingerprint((*training, *held_out))),
+                "training": len(training),
+                "held_out": len(held_out),
+            },
+        )
+        start.say(account.sentence())
+        start.say(f"training on {len(training)} pictures, {len(held_out)} held out; classes: {', '.join(classes)}")
+        schedule = Schedule(
+            epochs=options.epochs,
+            rate=options.rate,
+            frozen_epochs=options.frozen_epochs,
+            unfrozen_rate=options.unfrozen_rate,
+            weight_decay=options.weight_decay,
+            eps=options.eps,
+        )
+        how = {"classes": classes, "mask_map": source.mask_map}
+        run_loop(
+            start,
+            options,
+            FineTuning(task, network, schedule, account.parts),
+            feed(start, options, training, target, **how),
+            partial(_held_out, held_out, options, start, source, classes) if held_out else None,
+        )
+    return FinetuneResult(start.run.path, scores_of_best(start.run), account.share)
+
+
+def _split(source: Source) -> str:
+    """The list to train on where none is named."""
+    return "train" if "train" in source.splits else "all"
+
+
+def _pictures(options: FinetuneOptions, source: Source) -> tuple[Sequence[Record], Sequence[Record]]:
+    """Training and held-out pictures: validation is carved out first, so that every fraction is scored on the same."""
+    records = source.split(options.split or _split(source))
+    training, held_out = (
+        carve_validation(records, options.validation, options.seed) if options.validation else (records, ())
+    )
+    if options.fraction < 1:
+        labels = (
+            label_matrix(training, source.classes)
+            if source.classes and all(record.labels is not None for record in training)
+            else np.zeros((len(training), 0), dtype=bool)
+        )
+        training = tuple(training[i] for i in subset(labels, options.fraction, options.seed))
+    return training, held_out
+
+
+def _held_out(
+    records: Sequence[Record], options: FinetuneOptions, start: Start, source: Source, classes: Sequence[str]
+) -> Iterator[Batch]:
+    from pretint.methods import load
+
+    return once(
+        records,
+        size=options.size,
+        view=options.view,
+        batch_size=options.batch_size,
+        workers=start.workers,
+        target=load("tasks", options.task).TARGET,
+        classes=classes,
+        mask_map=source.mask_map,
+    )

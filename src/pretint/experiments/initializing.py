@@ -1,0 +1,97 @@
+"""Gives a task's network its starting weights, and an account of what was loaded, left over and new."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from pretint.errors import WeightsError
+from pretint.inference.models import load_parts
+from pretint.tasks.task import TaskNetwork
+from pretint.training import checkpoint
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a network's weights came from.
+
+    Attributes:
+        init: what was asked for.
+        parts: parts of the network that were loaded: ``backbone``, ``decoder``.
+        loaded: numbers loaded.
+        total: numbers of the network.
+        left_over: tensors of the file that the network has no place for.
+    """
+
+    init: str
+    parts: tuple[str, ...]
+    loaded: int
+    total: int
+    left_over: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """Share of the network's parameters that were loaded, in [0, 1]."""
+        return self.loaded / self.total
+
+    def sentence(self) -> str:
+        """The account in words."""
+        if not self.parts:
+            return f"weights: from scratch, {self.total:,} parameters"
+        left = f"; left in the file: {', '.join(self.left_over)}" if self.left_over else ""
+        return (
+            f"weights: {self.share:.1%} of {self.total:,} parameters from {self.init} "
+            f"({' and '.join(self.parts)}); the rest is new{left}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For run.json."""
+        return {
+            "init": self.init,
+            "parts": list(self.parts),
+            "loaded": self.loaded,
+            "total": self.total,
+            "share": self.share,
+        }
+
+
+def initialize(network: TaskNetwork, init: str) -> Account:
+    """Load what fits from ``init``: a run, a weights' file of pretint, a file of backbone weights, or ``scratch``.
+
+    Raises:
+        WeightsError: the weights are of another architecture.
+        RunError: ``init`` is a folder without a run.
+    """
+    total = _count(network)
+    if init == "scratch":
+        return Account(init, (), 0, total)
+    path = Path(init)
+    if path.suffix == ".safetensors" and checkpoint.read_description(path) is None:
+        left_over = _load_foreign(network.backbone, checkpoint.load_tensors(path), path)
+        return Account(init, ("backbone",), _count(network.backbone), total, left_over)
+    backbone, decoder, trained = load_parts(init)
+    checkpoint.load_weights(network.backbone, backbone.state_dict(), trained.source)
+    parts, loaded = ["backbone"], _count(network.backbone)
+    if network.decoder is not None and decoder is not None:
+        checkpoint.load_weights(network.decoder, decoder.state_dict(), trained.source)
+        parts, loaded = [*parts, "decoder"], loaded + _count(network.decoder)
+    return Account(init, tuple(parts), loaded, total)
+
+
+def _load_foreign(backbone: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> tuple[str, ...]:
+    """A backbone's weights under its own names, such as torchvision's; gives back what was left over (a classifier)."""
+    own = backbone.state_dict()
+    if not own.keys() & tensors.keys():
+        raise WeightsError(
+            f"--init {path}: has no tensor of this backbone (it has {next(iter(own))}); it is of another architecture"
+        )
+    # A counter that some files leave out; it changes no result.
+    filled = {name: tensor for name, tensor in own.items() if name.endswith("num_batches_tracked")}
+    checkpoint.load_weights(backbone, {**filled, **{k: v for k, v in tensors.items() if k in own}}, path)
+    return tuple(sorted(tensors.keys() - own.keys()))
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

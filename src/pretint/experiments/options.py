@@ -1,0 +1,165 @@
+"""Options of the two kinds of training. Loads no torch.
+
+Each method's own options are a section named like the method (``--cgan.l1-weight``), joined on by :func:`with_sections`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pretint.data.views import ViewOptions
+from pretint.errors import OptionError
+from pretint.methods import KINDS, names, options_of
+from pretint.training.options import FREE_ON_RESUME, LoopOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What pretraining and fine-tuning have in common."""
+
+    out: Path
+    """Folder for the run; it must not hold one already, unless --resume is given."""
+    resume: bool = False
+    """Go on with the run in --out from its last checkpoint; without one there, begin."""
+    backbone: str = "unet"
+    """Network that transfers: unet (the paper's) or residual."""
+    decoder: Literal["auto", "unet", "hypercolumn"] = "auto"
+    """What joins the backbone's features to one map; auto takes unet for a unet and hypercolumn for a residual backbone."""
+    size: int = 128
+    """Side in pixels of the square that the network sees in training."""
+    epochs: int = 20
+    """Passes over the training pictures."""
+    batch_size: int = 32
+    """Pictures a step, over all devices and micro-batches."""
+    seed: int = 0
+    """Seed of weights, order, crops and dropout."""
+    layout: str | None = None
+    """How the data lie in their folder: pictures, voc, masks, imagefolder or table; recognised where not given."""
+    order: Literal["shuffled", "same"] = "shuffled"
+    """A new order every epoch, or the same one every epoch (the authors' code)."""
+    most_broken: float = 0.05
+    """Largest share of unreadable pictures that are left out before the run stops, in [0, 1]."""
+    view: ViewOptions = field(default_factory=ViewOptions)
+    """What of a picture the network sees in training."""
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    """How the loop runs."""
+
+    def __post_init__(self) -> None:
+        if self.size < 16:
+            raise OptionError(f"--size {self.size}: must be at least 16 pixels")
+        if self.epochs < 1 or self.batch_size < 1:
+            raise OptionError("--epochs and --batch-size: must be at least 1")
+        shares = self.loop.devices * self.loop.accumulate
+        if self.batch_size % shares:
+            raise OptionError(
+                f"--batch-size {self.batch_size}: must be a multiple of --loop.devices x --loop.accumulate = {shares}"
+            )
+        if not 0 <= self.most_broken <= 1:
+            raise OptionError(f"--most-broken {self.most_broken}: must lie in [0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainOptions(TrainingOptions):
+    """Learn from pictures without labels: hide their colour, and learn to predict it."""
+
+    data: tuple[Path, ...]
+    """Folders of pictures; they are searched recursively."""
+    recipe: str = "small"
+    """Named set of values, or a file ending in .toml: small (a laptop, 128 px), paper, paper-code, paper-text."""
+    split: str | None = None
+    """List of pictures to use; where not given: train in folders that have such a list, else all pictures."""
+    pretext: str = "cgan"
+    """What is learned: cgan (the paper's) or regression."""
+    validation: float = 0.02
+    """Share (below 1) or number of the pictures that are held out to score the training."""
+    keep_grey: bool = False
+    """Train on pictures without colour too; left out otherwise, since they teach that things are grey."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_name("pretexts", self.pretext)
+        _check_name("networks", self.backbone)
+        _check_validation(self.validation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneOptions(TrainingOptions):
+    """Train a backbone on a task with labels, from pretrained weights or from scratch."""
+
+    task: str
+    """multilabel (several labels a picture), classification (one) or segmentation (a class a pixel)."""
+    data: Path
+    """Folder of labelled pictures."""
+    init: str = "scratch"
+    """Where the weights come from: a run of pretint, a .safetensors file, or scratch."""
+    recipe: str = "light"
+    """Named set of values, or a file ending in .toml: light (default) or paper."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes to learn, separated by commas; all that the data have where not given."""
+    other_classes: Literal["void", "background"] = "void"
+    """What mask pixels of further classes count as: void (ignored) or background."""
+    split: str | None = None
+    """List of training pictures; where not given: train, or all pictures where the data have no lists."""
+    validation: float = 0.2
+    """Share (below 1) or number of the training pictures that are held out to choose the best checkpoint; 0 keeps the last."""
+    fraction: float = 1.0
+    """Share of the labelled training pictures to use, in (0, 1]; smaller shares are contained in larger ones."""
+    rate: float = 3e-4
+    """Learning rate; of the head alone while the transferred part is frozen."""
+    frozen_epochs: int = 0
+    """First epochs in which a transferred part does not learn; they count towards --epochs. From scratch nothing is frozen."""
+    unfrozen_rate: float | None = None
+    """Learning rate after the frozen epochs; --rate where not given."""
+    weight_decay: float = 0.0
+    """Decoupled decay of the weights, relative to the rate."""
+    eps: float = 1e-7
+    """Adam's epsilon; 1e-7 is Keras' default."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_name("tasks", self.task)
+        _check_name("networks", self.backbone)
+        _check_validation(self.validation)
+        if not 0 < self.fraction <= 1:
+            raise OptionError(f"--fraction {self.fraction}: must lie in (0, 1]")
+        if not 0 <= self.frozen_epochs < self.epochs:
+            raise OptionError(
+                f"--frozen-epochs {self.frozen_epochs}: must be at least 0 and below --epochs {self.epochs}"
+            )
+
+
+def with_sections(options: type[TrainingOptions], chosen: Mapping[str, str]) -> type[Any]:
+    """The options dataclass with a section for each chosen method: ``{"pretexts": "cgan", "networks": "unet"}``."""
+    sections = []
+    for family, name in chosen.items():
+        kind = options_of(family, name)
+        sections.append((name, kind, field(default_factory=kind)))
+    joined = dataclasses.make_dataclass(options.__name__, sections, bases=(options,), frozen=True, kw_only=True)
+    joined.__doc__ = options.__doc__
+    joined.__module__ = options.__module__
+    return joined
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Names of options that differ and change a result, dotted; ``out``, ``data`` and ``resume`` are told apart elsewhere."""
+    found = []
+    for name in sorted(before.keys() | now.keys()):
+        dotted = prefix + name
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += differences(old, new, f"{dotted}.")
+        elif old != new and dotted not in FREE_ON_RESUME | {"out", "data", "resume", "recipe"}:
+            found.append(dotted)
+    return found
+
+
+def _check_name(family: str, name: str) -> None:
+    if name not in names(family):
+        raise OptionError(f"--{KINDS[family]} {name}: unknown; choose one of {', '.join(names(family))}")
+
+
+def _check_validation(value: float) -> None:
+    if value < 0 or (value >= 1 and value != int(value)):
+        raise OptionError(f"--validation {value}: must be a share below 1 or a whole number of pictures")

@@ -1,0 +1,113 @@
+"""A pretraining: pictures are listed and screened, the pretext is built, the loop runs, the run folder tells of it."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pretint import recipe
+from pretint.color import join
+from pretint.data.feed import Batch, once
+from pretint.data.layouts import open_pool
+from pretint.data.record import Record, fingerprint
+from pretint.data.screening import Screening, screen
+from pretint.data.splits import carve_validation
+from pretint.errors import DataError
+from pretint.experiments.options import PretrainOptions
+from pretint.experiments.results import PretrainResult
+from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of_best, seed_weights
+from pretint.objective import Objective
+from pretint.pretexts.pretext import Pretext, build_pretext
+from pretint.run_folder import RunFolder
+
+SAMPLES = 8
+"""Pictures in the grid of each epoch."""
+
+
+def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
+    """Run or resume a pretraining.
+
+    Raises:
+        PretintError: the options, the data or the folder are not right.
+        Interrupted: stopped by a signal, after saving.
+    """
+    start = begin("pretrain", options, quiet)
+    with start.run.locked():
+        training, held_out, mean_colour = _pictures(options, start)
+        values = recipe.as_values(options)
+        seed_weights(options.seed)
+        pretext = build_pretext(values)
+        start.run.update_manifest(
+            data={
+                "folders": [str(folder) for folder in options.data],
+                "fingerprint": start.check_fingerprint(fingerprint((*training, *held_out))),
+                "training": len(training),
+                "held_out": len(held_out),
+            },
+            mean_colour=mean_colour,
+        )
+        start.say(f"training on {len(training)} pictures, {len(held_out)} held out")
+        run_loop(
+            start,
+            options,
+            pretext,
+            feed(start, options, training),
+            partial(_held_out, held_out, options, start) if held_out else None,
+            _samples(start.run, training, held_out, options),
+        )
+    return PretrainResult(start.run.path, scores_of_best(start.run))
+
+
+def _pictures(options: PretrainOptions, start: Start) -> tuple[tuple[Record, ...], tuple[Record, ...], list[float]]:
+    """Training and held-out pictures, and the mean ab of all that are kept (in units of 128 Lab units)."""
+    pool = open_pool(options.data, options.split)
+    screening: Screening = screen(
+        pool, workers=start.workers, cache=start.run.path / "screening.tsv", most_broken=options.most_broken
+    )
+    kept = screening.kept if not options.keep_grey else screening.readable
+    screening.write_list(start.run.path / "left_out.tsv", keep_grey=options.keep_grey)
+    if left := len(pool) - len(kept):
+        grey = 0 if options.keep_grey else len(screening.grey)
+        start.say(
+            f"left out: {left - grey} broken, {grey} grey pictures of {len(pool)} "
+            f"(list: {start.run.path / 'left_out.tsv'})"
+        )
+    if not kept:
+        raise DataError(
+            f"--data {options.data[0]}: all {len(pool)} pictures are grey; colorization needs colour, so choose other pictures"
+        )
+    if not options.validation:
+        return kept, (), screening.mean_ab
+    training, held_out = carve_validation(kept, options.validation, options.seed)
+    return training, held_out, screening.mean_ab
+
+
+def _held_out(records: tuple[Record, ...], options: PretrainOptions, start: Start) -> Iterator[Batch]:
+    return once(records, size=options.size, view=options.view, batch_size=options.batch_size, workers=start.workers)
+
+
+def _samples(
+    run: RunFolder, training: tuple[Record, ...], held_out: tuple[Record, ...], options: PretrainOptions
+) -> Callable[[int, Objective], None]:
+    """Draws the grid of the paper's Figure 7 after each epoch: grey, predicted, true; always the same pictures."""
+    half = SAMPLES // 2 if held_out else SAMPLES
+    chosen = training[:half] + held_out[: SAMPLES - half]
+    (batch,) = once(chosen, size=options.size, view=options.view, batch_size=SAMPLES)
+
+    def draw(epochs: int, objective: Objective) -> None:
+        assert isinstance(objective, Pretext)
+        device = next(objective.parameters()).device
+        lightness = batch.lightness.to(device)
+        ab = objective.predict(lightness)
+        if ab is None:
+            return
+        rows = [torch.zeros_like(batch.ab), ab.float().cpu(), batch.ab]
+        grid = torch.cat([torch.cat(list(join(batch.lightness, row)), dim=2) for row in rows], dim=1)
+        folder = run.path / "samples"
+        folder.mkdir(exist_ok=True)
+        pixels = (grid.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"epoch-{epochs:04d}.png")
+
+    return draw

@@ -1,0 +1,166 @@
+"""What pretraining and fine-tuning do alike: open or resume the run folder, choose hardware, feed and run the loop."""
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from pretint import recipe
+from pretint.data.feed import Batch, Feed, Target
+from pretint.data.record import Record
+from pretint.errors import Interrupted, RunError
+from pretint.experiments.environment import environment
+from pretint.experiments.options import TrainingOptions, differences
+from pretint.objective import Objective
+from pretint.run_folder import RunFolder
+from pretint.training.hardware import choose_precision, start_fabric
+from pretint.training.loop import Loop
+
+
+@dataclass
+class Start:
+    """A run that is about to train."""
+
+    run: RunFolder
+    fabric: Fabric
+    workers: int
+    resumed: bool
+    quiet: bool
+
+    def say(self, line: str) -> None:
+        """A line on stderr, from the first process alone."""
+        if not self.quiet and self.fabric.is_global_zero:
+            print(line, file=sys.stderr)
+
+    def check_fingerprint(self, fingerprint: str) -> str:
+        """The fingerprint of the data, which must be that of the resumed run.
+
+        Raises:
+            RunError: the pictures have changed since the run was begun.
+        """
+        before = self.run.manifest.get("data", {}).get("fingerprint", fingerprint)
+        if self.resumed and before != fingerprint:
+            raise RunError(
+                f"--resume: the pictures have changed since {self.run.path} was begun; restore them, or begin a new run"
+            )
+        return fingerprint
+
+
+def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
+    """Create the run folder, or open it to resume.
+
+    Raises:
+        RunError: the folder holds a run and --resume is not given, or an option that changes results differs.
+    """
+    values = recipe.as_values(options)
+    resumed = options.resume and (options.out / "run.json").exists()
+    if resumed:
+        values = _check_resumed(kind, options.out, values)
+    precision, _ = choose_precision(options.loop)
+    # The arithmetic of the first start holds for the run: a resume on other hardware must not change it silently.
+    fabric, chosen = start_fabric(options.loop, values["loop"]["precision"] if resumed else precision)
+    manifest = {"kind": kind, "options": values, "state": "running", "environment": environment()}
+    if fabric.is_global_zero:
+        if resumed:
+            RunFolder.open(options.out).update_manifest(state="running")
+        else:
+            values["loop"]["precision"] = precision
+            command = shlex.join(["pretint", *sys.argv[1:]]) if Path(sys.argv[0]).name == "pretint" else None
+            RunFolder.create(options.out, {**manifest, "command": command, "begun": time.strftime("%Y-%m-%d %H:%M:%S")})
+    fabric.barrier()
+    workers = options.loop.workers if options.loop.workers >= 0 else min(8, os.cpu_count() or 1)
+    started = Start(RunFolder.open(options.out), fabric, workers, resumed, quiet)
+    started.say(chosen)
+    return started
+
+
+def feed(
+    start: Start,
+    options: TrainingOptions,
+    records: Sequence[Record],
+    target: Target = None,
+    **how: Any,
+) -> Feed:
+    """The training pictures of this process."""
+    return Feed(
+        records,
+        size=options.size,
+        view=options.view,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        order=options.order,
+        workers=start.workers,
+        target=target,
+        rank=start.fabric.global_rank,
+        world=start.fabric.world_size,
+        micro=options.loop.accumulate,
+        pin=start.fabric.device.type == "cuda",
+        **how,
+    )
+
+
+def seed_weights(seed: int) -> None:
+    """Seed the draws of the weights that are built next."""
+    torch.manual_seed(seed)
+
+
+def run_loop(
+    start: Start,
+    options: TrainingOptions,
+    objective: Objective,
+    training: Feed,
+    held_out: Callable[[], Iterable[Batch]] | None,
+    after_epoch: Callable[[int, Objective], None] | None = None,
+) -> None:
+    """Train, and keep the state in run.json true: running, interrupted, failed or finished."""
+    loop = Loop(
+        objective, training, held_out, start.run, options.loop, options.seed, start.fabric, after_epoch, start.quiet
+    )
+    begun = time.monotonic()
+    state = "failed"
+    try:
+        loop.train(resume=start.resumed)
+        state = "finished"
+    except (Interrupted, KeyboardInterrupt):
+        state = "interrupted"
+        raise
+    finally:
+        if start.fabric.is_global_zero:
+            seconds = start.run.manifest.get("seconds", 0.0) + time.monotonic() - begun
+            start.run.update_manifest(state=state, seconds=round(seconds, 1))
+
+
+def scores_of_best(run: RunFolder) -> dict[str, Any]:
+    """The validation scores at the best checkpoint; empty before any validation."""
+    best = run.pointer("best")
+    entries = (e for e in run.metrics() if e["kind"] == "validation" and best and e["step"] == best["step"])
+    return {k: v for k, v in next(entries, {}).items() if k not in ("step", "epoch", "kind")}
+
+
+def _check_resumed(kind: str, out: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """The options of the run that is resumed."""
+    manifest = RunFolder.open(out).manifest
+    if manifest["kind"] != kind:
+        raise RunError(
+            f"--out {out}: holds a run of pretint {manifest['kind']}, not of pretint {kind}; choose another folder"
+        )
+    before = manifest["options"]
+    now = {**values, "loop": {**values["loop"]}}
+    if now["loop"]["precision"] == "auto":
+        now["loop"]["precision"] = before["loop"]["precision"]
+    changed = differences(before, now)
+    if changed:
+        name = changed[0]
+        raise RunError(
+            f"--resume: --{name.replace('_', '-')} differs from the run in {out}"
+            f"{f' (so do {len(changed) - 1} more)' if len(changed) > 1 else ''}; "
+            "leave it as it was, or begin a new run in another folder"
+        )
+    return {**now, "loop": {**now["loop"]}}

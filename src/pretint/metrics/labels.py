@@ -1,0 +1,111 @@
+"""Scores of image-level labels: one picture, none, one or several of K classes.
+
+Everywhere `target` is (N, K), 0/1 or boolean, and `score` is (N, K), finite, higher = more likely; those with a
+threshold take probabilities in [0, 1]. A class that cannot be scored (no picture of it) is nan in the per-class result;
+what a mean does with it stands in its argument `absent`: "skip" leaves it out, "zero" counts it as 0.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Absent = Literal["skip", "zero"]
+
+
+def average_precision(target: NDArray[Any], score: NDArray[Any]) -> NDArray[np.float64]:
+    """Average precision of each class, (K,) in [0, 1]; nan for a class without positives.
+
+    The exact area under the precision-recall steps, sum of (recall gained) x (precision there); equal scores are one
+    step, so order within a tie does not matter. It is VOC's measure from 2010 on without the monotone envelope that the
+    devkit puts over precision, and so at most the devkit's value.
+    """
+    truth, scores = _checked(target, score)
+    return np.array([_one_average_precision(truth[:, k], scores[:, k]) for k in range(truth.shape[1])])
+
+
+def _one_average_precision(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    if not truth.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # last rank of each distinct score
+    found = np.cumsum(truth[order])[ends]
+    gained = np.diff(found, prepend=0) / found[-1]
+    return float(np.sum(gained * found / (ends + 1)))
+
+
+def mean_average_precision(target: NDArray[Any], score: NDArray[Any], *, absent: Absent = "skip") -> float:
+    """mAP: the mean of `average_precision` over classes; nan if no class has a positive and absent ones are skipped."""
+    return mean_over_classes(average_precision(target, score), absent)
+
+
+def f1_per_class(target: NDArray[Any], probability: NDArray[Any], threshold: float = 0.5) -> NDArray[np.float64]:
+    """F1 of each class, (K,); predicted where probability >= threshold; nan if neither present nor predicted."""
+    hits, present, predicted = _counts(target, probability, threshold)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(2 * hits / (present + predicted))
+
+
+def f1_macro(
+    target: NDArray[Any], probability: NDArray[Any], threshold: float = 0.5, *, absent: Absent = "skip"
+) -> float:
+    """Mean of `f1_per_class`; `absent` rules classes that are neither present nor predicted anywhere."""
+    return mean_over_classes(f1_per_class(target, probability, threshold), absent)
+
+
+def f1_micro(target: NDArray[Any], probability: NDArray[Any], threshold: float = 0.5) -> float:
+    """F1 over all (picture, class) pairs together; nan if nothing is present or predicted."""
+    hits, present, predicted = (float(c.sum()) for c in _counts(target, probability, threshold))
+    return 2 * hits / (present + predicted) if present + predicted else float("nan")
+
+
+def top1(target: NDArray[Any], score: NDArray[Any]) -> float:
+    """Share of pictures whose highest-scored class is one of their labels; of equal scores the first class counts.
+
+    With one label a picture this is ordinary accuracy.
+    """
+    truth, scores = _checked(target, score)
+    return float(truth[np.arange(len(truth)), scores.argmax(axis=1)].mean())
+
+
+def first_label_accuracy(target: NDArray[Any], score: NDArray[Any]) -> float:
+    """Keras' "accuracy" on several labels a picture: the highest-scored class is the picture's *first* present class.
+
+    No measure of quality, since a perfect detector cannot reach 1; only for comparison with numbers published in it. A
+    picture without labels counts as class 0, as it does there.
+    """
+    truth, scores = _checked(target, score)
+    return float((truth.argmax(axis=1) == scores.argmax(axis=1)).mean())
+
+
+def mean_over_classes(per_class: NDArray[np.float64], absent: Absent) -> float:
+    """Mean of (K,) in which nan marks absent classes; nan if nothing is left to average."""
+    if absent == "zero":
+        return float(np.nan_to_num(per_class, nan=0.0).mean()) if per_class.size else float("nan")
+    if absent != "skip":
+        raise ValueError(f'absent is "skip" or "zero", not {absent!r}')
+    present = per_class[~np.isnan(per_class)]
+    return float(present.mean()) if present.size else float("nan")
+
+
+def _counts(
+    target: NDArray[Any], probability: NDArray[Any], threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """True positives, positives and predicted positives of each class, (K,) each."""
+    truth, probabilities = _checked(target, probability)
+    if probabilities.min() < 0 or probabilities.max() > 1:
+        raise ValueError("F1 takes probabilities in [0, 1]; squash the logits first")
+    predicted = probabilities >= threshold
+    return (truth & predicted).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0)
+
+
+def _checked(target: NDArray[Any], score: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    truth, scores = np.asarray(target), np.asarray(score, dtype=np.float64)
+    if truth.ndim != 2 or truth.shape != scores.shape or truth.size == 0:
+        raise ValueError(f"targets and scores have one shape (N, K), got {truth.shape} and {scores.shape}")
+    if not np.isin(truth, (0, 1)).all():
+        raise ValueError("targets are 0 or 1")
+    if not np.isfinite(scores).all():
+        raise ValueError("scores hold values that are not finite numbers")
+    return truth.astype(bool), scores

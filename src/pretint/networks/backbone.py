@@ -1,0 +1,50 @@
+"""What a backbone and a decoder promise; every network that transfers is one of the two.
+
+A backbone turns planes of a picture into a pyramid of features, fine to coarse. A decoder turns that pyramid into one
+map, and names the head that fits it.
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+Planes = Literal["L", "ab", "Lab", "RGB"]
+PLANE_COUNT: dict[str, int] = {"L": 1, "ab": 2, "Lab": 3, "RGB": 3}
+
+
+class Backbone(nn.Module):
+    """Planes of a picture -> pyramid of features.
+
+    Attributes:
+        planes: what `forward` takes: "L", "ab" or "Lab" (normalised, see `pretint.color`) or "RGB" (standardised).
+        channels: channels of each level, fine to coarse.
+        strides: pixels of the input per step of each level; level `i` is ceil(H / strides[i]) high (H with padding).
+    """
+
+    planes: Planes
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def forward(self, planes: Tensor) -> list[Tensor]:
+        """Planes (B, P, H, W) -> one tensor (B, channels[i], h_i, w_i) a level, fine to coarse."""
+        raise NotImplementedError
+
+
+class Decoder(nn.Module):
+    """Pyramid -> one map.
+
+    Attributes:
+        channels: channels of the map.
+        stride: pixels of the input per step of the map.
+    """
+
+    channels: int
+    stride: int
+
+    def forward(self, pyramid: list[Tensor]) -> Tensor:
+        """A backbone's pyramid -> (B, channels, h, w)."""
+        raise NotImplementedError
+
+    def dense_head(self, out_channels: int) -> nn.Module:
+        """A new head (B, channels, h, w) -> (B, out_channels, h * stride, w * stride), to be cropped to the picture."""
+        raise NotImplementedError

@@ -1,0 +1,26 @@
+"""From the values of a run to its networks: what ``run.json`` says is enough to build them again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pretint import recipe
+from pretint.methods import load
+from pretint.networks.backbone import Backbone, Decoder
+from pretint.networks.hypercolumn import HypercolumnDecoder
+from pretint.networks.unet import UNetDecoder
+
+
+def build_backbone(values: Mapping[str, Any]) -> Backbone:
+    """The backbone named by ``values["backbone"]``, with the options of its section."""
+    name = values["backbone"]
+    module = load("networks", name)
+    backbone: Backbone = module.build(recipe.fill(module.Options, values[name], name), values["size"])
+    return backbone
+
+
+def build_decoder(values: Mapping[str, Any], backbone: Backbone) -> Decoder:
+    """The decoder named by ``values["decoder"]``; ``auto`` is the U-Net's on a U-Net, else a hypercolumn."""
+    name = values["decoder"]
+    if name == "auto":
+        name = "unet" if values["backbone"] == "unet" else "hypercolumn"
+    return UNetDecoder(backbone) if name == "unet" else HypercolumnDecoder(backbone)

@@ -1,0 +1,50 @@
+"""Hypercolumns (Hariharan et al. 2015; for colorization Larsson et al. 2016): all levels brought to one resolution.
+
+Each level is projected by a 1x1 convolution before it is enlarged, and the levels are summed: the same linear map as
+concatenating enlarged levels and projecting the lot, at a fraction of the cost.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pretint.errors import OptionError
+from pretint.networks.backbone import Backbone, Decoder
+from pretint.networks.initialization import initialize
+from pretint.networks.normalization import Normalization
+from pretint.networks.normalization import normalization as norm_layer
+
+
+class HypercolumnDecoder(Decoder):
+    """Pyramid -> the sum of its projected levels at the finest one used, normalised, after ReLU."""
+
+    def __init__(
+        self, backbone: Backbone, channels: int = 128, stride: int = 4, normalization: Normalization = "batch"
+    ) -> None:
+        """Uses every level whose stride is at least `stride`."""
+        super().__init__()
+        used = [i for i, s in enumerate(backbone.strides) if s >= stride]
+        if not used:
+            raise OptionError(f"stride is {stride}, but the backbone has {backbone.strides}; choose one of these")
+        self.first = used[0]
+        self.stride = backbone.strides[self.first]
+        self.channels = channels
+        self.projections = nn.ModuleList(nn.Conv2d(backbone.channels[i], channels, 1, bias=False) for i in used)
+        self.norm = norm_layer(normalization, channels)
+        for layer in self.projections:
+            nn.init.kaiming_normal_(layer.get_parameter("weight"), nonlinearity="relu")
+
+    def forward(self, pyramid: list[Tensor]) -> Tensor:
+        levels = [project(level) for project, level in zip(self.projections, pyramid[self.first :], strict=True)]
+        total: Tensor = levels[0]
+        for level in levels[1:]:
+            total = total + F.interpolate(level, size=total.shape[-2:], mode="bilinear", align_corners=False)
+        return F.relu(self.norm(total), inplace=True)
+
+    def dense_head(self, out_channels: int) -> nn.Module:
+        """A 1x1 convolution, enlarged bilinearly."""
+        head = nn.Sequential(
+            nn.Conv2d(self.channels, out_channels, 1),
+            nn.Upsample(scale_factor=self.stride, mode="bilinear", align_corners=False),
+        )
+        initialize(head)
+        return head

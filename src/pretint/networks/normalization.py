@@ -1,0 +1,72 @@
+"""Norm layers, and which statistics they use: those of the batch, or moving averages.
+
+    name            training          evaluation        frozen (training or not)
+    batch           batch             moving averages   moving averages
+    batch-always    batch             batch             moving averages
+    instance        picture, channel  the same          the same
+    group           picture, group    the same          the same
+
+`batch-always` is what the authors' code does: its generator normalises by the batch at test time too, except where a
+layer is frozen. Unlike there, moving averages are updated only in training, so that colouring a picture changes no state.
+"""
+
+import math
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Normalization = Literal["batch", "batch-always", "instance", "group"]
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm whose statistics can be frozen apart from its mode.
+
+    Attributes:
+        always: use the batch's statistics in evaluation too.
+        frozen: use, and do not touch, the moving averages whatever the mode; gamma and beta are left to the optimizer.
+    """
+
+    def __init__(self, channels: int, *, eps: float, momentum: float, always: bool) -> None:
+        super().__init__(channels, eps=eps, momentum=momentum)
+        self.always = always
+        self.frozen = False
+
+    def forward(self, input: Tensor) -> Tensor:
+        by_batch = (self.training or self.always) and not self.frozen
+        averages = self.training or not by_batch  # read when frozen or evaluating, updated when training
+        mean, variance = (self.running_mean, self.running_var) if averages else (None, None)
+        assert self.momentum is not None
+        return F.batch_norm(input, mean, variance, self.weight, self.bias, by_batch, self.momentum, self.eps)
+
+
+def normalization(name: Normalization, channels: int, *, eps: float = 1e-3, momentum: float = 0.01) -> nn.Module:
+    """A norm layer for (B, channels, H, W); the defaults are the authors' (Keras: momentum 0.99).
+
+    Group norm takes 32 groups, or the greatest power of two below that divides the channels.
+    """
+    match name:
+        case "batch" | "batch-always":
+            return BatchNorm(channels, eps=eps, momentum=momentum, always=name == "batch-always")
+        case "instance":
+            # One group a channel is instance norm; torch's own InstanceNorm2d loses the channels_last format.
+            return nn.GroupNorm(channels, channels, eps=eps)
+        case "group":
+            return nn.GroupNorm(math.gcd(32, channels), channels, eps=eps)
+
+
+def freeze_statistics(module: nn.Module, frozen: bool) -> None:
+    """Make every batch norm within `module` use its moving averages, or end that; a later .train() changes nothing."""
+    for layer in module.modules():
+        if isinstance(layer, BatchNorm):
+            layer.frozen = frozen
+
+
+def normalization_parameters(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Names and values of every gamma and beta within `module`."""
+    return [
+        (f"{prefix}.{name}" if prefix else name, parameter)
+        for prefix, layer in module.named_modules()
+        if isinstance(layer, BatchNorm | nn.GroupNorm)
+        for name, parameter in layer.named_parameters(recurse=False)
+    ]

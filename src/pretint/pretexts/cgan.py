@@ -1,0 +1,127 @@
+"""Colorization by a conditional GAN: the paper's pretext (Treneska et al., Sensors 2022, 22, 1599), after pix2pix.
+
+    pretint pretrain --pretext cgan --recipe paper --data PHOTOS --out runs/paper
+
+The generator predicts ab from L; a patch discriminator tells (L, ab) from (L, prediction). Per step (Isola et al. 2017,
+arXiv 1611.07004, equations 3 and 4, the generator's term in its non-saturating form):
+
+    critic      0.5 BCE(D(L, ab), 1) + 0.5 BCE(D(L, G(L)), 0)
+    generator   BCE(D(L, G(L)), 1) + lambda mean |ab - G(L)|
+
+The authors' code differs from their text and has defects of its own; each is an option here, and the recipes ``paper``
+(the code's numbers without its defects), ``paper-code`` and ``paper-text`` choose among them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pretint.data.feed import Batch
+from pretint.networks.backbone import Backbone, Decoder
+from pretint.networks.normalization import normalization_parameters
+from pretint.networks.patchgan import PatchDiscriminator
+from pretint.objective import Loss, OptimizerSettings, Player, Shared, Turn
+from pretint.pretexts.pretext import ColorizationPretext
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Colorization by a conditional GAN (the paper's)."""
+
+    l1_weight: float = 100.0
+    """Lambda: weight of the L1 term beside the adversarial one (100 in the code; not given in the text)."""
+    rate: float = 2e-4
+    """Learning rate of the generator (0.0002 in the code, 0.002 in the text)."""
+    critic_rate: float = 2e-4
+    """Learning rate of the discriminator."""
+    beta1: float = 0.5
+    """Adam's first decay, of both networks; the second is 0.999."""
+    receptive_field: Literal["142", "70"] = "142"
+    """Pixels that one output of the discriminator sees: 142 in the code, 70 in the text and in pix2pix."""
+    critic_width: float = 1.0
+    """Factor on the discriminator's channels; 1 is the paper's net."""
+    critic_normalization: Literal["batch", "batch-always", "instance", "group"] = "batch"
+    """Norm layers of the discriminator."""
+    critic_steps: Literal["joint", "split"] = "joint"
+    """joint: real and predicted pictures in one update; split: one update each, as the authors' code does."""
+    generator_forward: Literal["shared", "fresh"] = "shared"
+    """shared: both turns see the same prediction; fresh: the generator's turn computes a new one (the authors' code)."""
+    leak: bool = False
+    """Let the generator's turn also train the discriminator's gamma and beta, a defect of the authors' code."""
+
+    def __post_init__(self) -> None:
+        from pretint.errors import OptionError
+
+        if self.rate <= 0 or self.critic_rate <= 0:
+            raise OptionError("--cgan.rate and --cgan.critic-rate: must be above 0")
+        if self.critic_width <= 0:
+            raise OptionError(f"--cgan.critic-width {self.critic_width}: must be above 0")
+
+
+class ConditionalGan(ColorizationPretext):
+    """Players: ``critic`` (the discriminator) and ``generator``."""
+
+    def __init__(self, options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
+        super().__init__(backbone, decoder, epochs)
+        self.options = options
+        self.discriminator = PatchDiscriminator(
+            options.receptive_field, options.critic_width, options.critic_normalization
+        )
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    @property
+    def players(self) -> dict[str, Player]:
+        o = self.options
+        leaked = [f"discriminator.{name}" for name, _ in normalization_parameters(self.discriminator)] if o.leak else []
+        return {
+            # eps is Keras' 1e-7; torch's 1e-8 would be another optimizer where gradients are tiny.
+            "critic": Player(parts=("discriminator",), optimizer=_adam(o.critic_rate, o.beta1)),
+            "generator": Player(parts=("generator", *leaked), optimizer=_adam(o.rate, o.beta1)),
+        }
+
+    def turns(self, step: int) -> tuple[Turn, ...]:
+        critic = ["critic"] if self.options.critic_steps == "joint" else ["critic_real", "critic_predicted"]
+        return (*(Turn(name, "critic") for name in critic), Turn("generator", "generator"))
+
+    def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
+        """Sums over the pictures of the batch, so that the loop's mean is the equations' mean."""
+        count = len(batch.rgb)
+        if turn.name == "generator":
+            predicted = shared.once("generator", "ab", lambda: self.generator(batch.lightness))
+            fooled = _bce(self.discriminator(batch.lightness, predicted), real=True)
+            l1 = F.l1_loss(predicted.float(), batch.ab)
+            total = fooled + self.options.l1_weight * l1
+            return Loss(total * count, count, {"adversarial": fooled, "l1": l1})
+        total = torch.zeros((), device=batch.rgb.device)
+        scalars: dict[str, Tensor] = {}
+        if turn.name != "critic_predicted":
+            scalars["real"] = _bce(self.discriminator(batch.lightness, batch.ab), real=True)
+            total = total + 0.5 * scalars["real"]
+        if turn.name != "critic_real":
+            # Filed under the critic, a prediction is dropped when the critic has stepped: the generator makes a new one.
+            owner = "generator" if self.options.generator_forward == "shared" else "critic"
+            predicted = shared.once(owner, "ab", lambda: self.generator(batch.lightness)).detach()
+            scalars["predicted"] = _bce(self.discriminator(batch.lightness, predicted), real=False)
+            total = total + 0.5 * scalars["predicted"]
+        return Loss(total * count, count, scalars)
+
+
+def build(options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> ConditionalGan:
+    """The pretext on a backbone and its decoder."""
+    return ConditionalGan(options, backbone, decoder, epochs)
+
+
+def _adam(rate: float, beta1: float) -> OptimizerSettings:
+    return OptimizerSettings(rate=rate, betas=(beta1, 0.999), eps=1e-7)
+
+
+def _bce(logits: Tensor, real: bool) -> Tensor:
+    """Mean binary cross-entropy of a map of logits against all real or all predicted."""
+    logits = logits.float()
+    return F.softplus(-logits if real else logits).mean()

@@ -1,0 +1,72 @@
+"""Colorization by regression: the generator of the cGAN without a discriminator.
+
+    pretint pretrain --pretext regression --data PHOTOS --out runs/regression
+
+The ablation that the paper lacks: whether the adversarial term adds anything to the features. L2 as a pretext goes back to
+Larsson et al. 2016 (arXiv 1603.06668, section 4), who find it weaker than histograms.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import nn
+
+from pretint.data.feed import Batch
+from pretint.networks.backbone import Backbone, Decoder
+from pretint.objective import Loss, OptimizerSettings, Player, Shared, Turn
+from pretint.pretexts.pretext import ColorizationPretext
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Colorization by regression, without a discriminator."""
+
+    loss: Literal["l1", "l2", "smooth-l1"] = "l1"
+    """Distance between predicted and true ab, in units of 128 Lab units; smooth-l1 is quadratic below 0.1."""
+    rate: float = 2e-4
+    """Learning rate."""
+    beta1: float = 0.5
+    """Adam's first decay; the second is 0.999."""
+    weight_decay: float = 0.0
+    """Decoupled decay a step of the weights, relative to the rate."""
+
+    def __post_init__(self) -> None:
+        from pretint.errors import OptionError
+
+        if self.rate <= 0:
+            raise OptionError(f"--regression.rate {self.rate}: must be above 0")
+
+
+class Regression(ColorizationPretext):
+    """One player, ``generator``."""
+
+    def __init__(self, options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
+        super().__init__(backbone, decoder, epochs)
+        self.options = options
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator}
+
+    @property
+    def players(self) -> dict[str, Player]:
+        o = self.options
+        settings = OptimizerSettings(rate=o.rate, betas=(o.beta1, 0.999), eps=1e-7, weight_decay=o.weight_decay)
+        return {"generator": Player(parts=("generator",), optimizer=settings)}
+
+    def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
+        predicted = self.generator(batch.lightness).float()
+        match self.options.loss:
+            case "l1":
+                error = F.l1_loss(predicted, batch.ab)
+            case "l2":
+                error = F.mse_loss(predicted, batch.ab)
+            case "smooth-l1":
+                error = F.smooth_l1_loss(predicted, batch.ab, beta=0.1)
+        return Loss(error * len(batch.rgb), len(batch.rgb))
+
+
+def build(options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> Regression:
+    """The pretext on a backbone and its decoder."""
+    return Regression(options, backbone, decoder, epochs)

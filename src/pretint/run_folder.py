@@ -1,0 +1,211 @@
+"""A run: the folder that a training leaves behind, readable while it runs and without torch.
+
+    run.json            what was asked for and what was found: kind, options, data, environment, state
+    metrics.jsonl       one JSON object a line: losses of training steps, scores of validations
+    checkpoints/STEP/   weights.safetensors, optimizer.safetensors, progress.json
+    last.json           which checkpoint a resume goes on from
+    best.json           which checkpoint scored best on held-out pictures
+    samples/            picture grids
+    left_out.tsv        pictures that were not used, with the reason
+
+Every file is replaced as a whole (written beside, fsynced, renamed), so a reader or a crash never meets half a file.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pretint.errors import RunError
+
+MANIFEST = "run.json"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: a crash leaves the old or the new content, never a mixture."""
+    beside = path.with_name(f".{path.name}.part")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    _sync_folder(path.parent)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class RunFolder:
+    """Access to one run's folder.
+
+    Args:
+        path: the folder. Use :meth:`create` for a new run and :meth:`open` for one that exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, manifest: dict[str, Any]) -> "RunFolder":
+        """Make the folder and write its manifest.
+
+        Raises:
+            RunError: the folder holds a run already, or other files.
+        """
+        if (path / MANIFEST).exists():
+            raise RunError(
+                f"--out {path}: holds a run already; choose another folder, or add --resume to go on with it"
+            )
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"--out {path}: exists and is not empty; choose another folder")
+        path.mkdir(parents=True, exist_ok=True)
+        run = cls(path)
+        run.write_manifest(manifest)
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Open the folder of an existing run.
+
+        Raises:
+            RunError: there is no run in this folder.
+        """
+        if not (path / MANIFEST).is_file():
+            raise RunError(f"{path}: is not the folder of a run (it has no {MANIFEST})")
+        return cls(path)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for writing.
+
+        Raises:
+            RunError: another process holds it.
+        """
+        with (self.path / "run.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(
+                    f"{self.path}: another process is training in this folder; wait for it or stop it"
+                ) from None
+            yield
+
+    # The manifest
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The content of run.json.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        return self._read_json(MANIFEST)
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Replace run.json."""
+        self._write_json(MANIFEST, manifest)
+
+    def update_manifest(self, **changes: Any) -> None:
+        """Replace some entries of run.json."""
+        self.write_manifest({**self.manifest, **changes})
+
+    # Metrics
+
+    def append_metrics(self, **entry: Any) -> None:
+        """Add a line to metrics.jsonl."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of metrics.jsonl that are whole."""
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines[:-1]]  # what stands after the last newline was cut off while writing
+
+    def cut_metrics(self, step: int) -> None:
+        """Drop what was written after a step: a resumed run writes it again."""
+        kept = [json.dumps(entry) + "\n" for entry in self.metrics() if entry["step"] <= step]
+        write_atomically(self.path / "metrics.jsonl", "".join(kept).encode())
+
+    # Checkpoints
+
+    @contextmanager
+    def new_checkpoint(self, step: int) -> Iterator[Path]:
+        """A folder to fill; when the block ends it is made durable and takes its final name."""
+        final = self.checkpoint_path(step)
+        beside = final.with_name(f".{final.name}.part")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        yield beside
+        for file in beside.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        _sync_folder(beside)
+        if final.exists():  # the same step again, after a resume: same content
+            shutil.rmtree(final)
+        beside.rename(final)
+        _sync_folder(final.parent)
+
+    def checkpoint_path(self, step: int) -> Path:
+        """Where the checkpoint of a step lies."""
+        return self.path / "checkpoints" / f"{step:08d}"
+
+    def point(self, which: str, step: int, **extra: Any) -> None:
+        """Let ``last`` or ``best`` point at a checkpoint, then remove what nothing needs any more.
+
+        ``best`` is never resumed from, so it keeps no optimizer state unless it is ``last`` too.
+        """
+        self._write_json(f"{which}.json", {"step": step, **extra})
+        last, best = (entry and self.checkpoint_path(entry["step"]) for entry in map(self.pointer, ("last", "best")))
+        for folder in (self.path / "checkpoints").iterdir():
+            if folder not in (last, best):
+                shutil.rmtree(folder)
+            elif folder != last:
+                (folder / "optimizer.safetensors").unlink(missing_ok=True)
+
+    def pointer(self, which: str) -> dict[str, Any] | None:
+        """The entry of last.json or best.json; None where there is none yet."""
+        return self._read_json(f"{which}.json") if (self.path / f"{which}.json").exists() else None
+
+    def checkpoint(self, which: str = "best") -> Path:
+        """The folder of the checkpoint that ``best`` or ``last`` points at; ``best`` falls to ``last`` before any validation.
+
+        Raises:
+            RunError: no checkpoint has been written yet, or it is gone.
+        """
+        entry = self.pointer(which) or self.pointer("last")
+        if entry is None:
+            raise RunError(f"{self.path}: has no checkpoint yet; train for longer, or choose another run")
+        path = self.checkpoint_path(entry["step"])
+        if not path.is_dir():
+            raise RunError(f"{path}: the checkpoint that {which}.json names is missing")
+        return path
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise RunError(f"{path}: is damaged (not JSON); restore it from a copy, or train again") from None
+        return content
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        write_atomically(self.path / name, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

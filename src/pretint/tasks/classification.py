@@ -1,0 +1,96 @@
+"""One label a picture: softmax and cross-entropy, scored by the share of pictures whose best class is right.
+
+pretint finetune --task classification --data FOLDER_OF_CLASS_FOLDERS --init runs/photos --out runs/classes
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pretint.data.feed import Batch
+from pretint.data.record import Record
+from pretint.data.splits import label_matrix
+from pretint.errors import DataError
+from pretint.metrics.meters import LabelMeter
+from pretint.networks.backbone import Backbone, Decoder
+from pretint.objective import Loss
+from pretint.tasks.classifier import Classifier
+from pretint.tasks.task import Task, TaskNetwork, class_shares
+
+TARGET: Literal["labels"] = "labels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """One label a picture."""
+
+    head: Literal["pooled", "paper"] = "pooled"
+    """pooled: means of the coarser features, then one linear layer; paper: dense layers 4096, 4096 on the bottleneck."""
+    from_stride: int = 8
+    """Finest stride of the features that are pooled, in pixels."""
+
+
+class Classification(Task):
+    target = TARGET
+    best = "top1"
+
+    def __init__(self, options: Options, classes: Sequence[str]) -> None:
+        super().__init__(classes)
+        self.options = options
+
+    def network(self, backbone: Backbone, decoder: Decoder | None, size: int) -> TaskNetwork:
+        return Classifier(backbone, len(self.classes), self.options.head, self.options.from_stride, size)
+
+    def loss(self, logits: Tensor, batch: Batch) -> Loss:
+        assert batch.labels is not None
+        total = F.cross_entropy(logits.float(), batch.labels.argmax(dim=1), reduction="sum")
+        return Loss(total, len(batch.labels))
+
+    def prediction(self, logits: Tensor) -> NDArray[Any]:
+        return logits.float().softmax(dim=1).cpu().numpy()
+
+    def meter(self) -> "ClassificationScores":
+        return ClassificationScores()
+
+    def frequencies(self, training: Sequence[Record], mask_map: Mapping[int, int]) -> list[float]:
+        """Share of the training pictures of each class.
+
+        Raises:
+            DataError: a picture has no label of these classes, or several.
+        """
+        labels = label_matrix(training, self.classes)
+        for record, count in zip(training, labels.sum(axis=1), strict=True):
+            if count != 1:
+                raise DataError(
+                    f"{record.path}: has {count} of the classes {', '.join(self.classes)}; classification needs exactly one a "
+                    "picture, so mend the labels or use --task multilabel"
+                )
+        return class_shares(labels.sum(axis=0), len(training))
+
+    def constant(self, frequencies: Sequence[float], shape: tuple[int, ...]) -> NDArray[Any]:
+        """The frequencies, so that the commonest class wins everywhere."""
+        return np.tile(np.asarray(frequencies), (shape[0], 1))
+
+
+class ClassificationScores:
+    """``top1``."""
+
+    def __init__(self) -> None:
+        self._meter = LabelMeter()
+
+    def update(self, batch: Batch, prediction: NDArray[Any]) -> None:
+        assert batch.labels is not None
+        self._meter.update(batch.labels.cpu().numpy(), prediction)
+
+    def compute(self) -> dict[str, Any]:
+        return {"top1": self._meter.compute()["top1"]}
+
+
+def build(options: Options, classes: Sequence[str]) -> Classification:
+    """The task over these classes."""
+    return Classification(options, classes)

@@ -1,0 +1,327 @@
+"""The training loop: one for pretexts and for fine-tuning. It knows an Objective, a Feed and a run folder.
+
+The position in the training is one number, ``step``; epoch, phase, learning rate, the order of the pictures and every
+random draw follow from it. So a run that is stopped and resumed computes the same bits as one that was not.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from pretint.data.feed import Batch, Feed
+from pretint.errors import Interrupted, RunError, TrainingError
+from pretint.objective import Objective, Shared, Turn
+from pretint.run_folder import RunFolder
+from pretint.training import checkpoint
+from pretint.training.learners import Learner, enter_phase, learning
+from pretint.training.options import LoopOptions
+from pretint.training.progress import TrainingProgress
+from pretint.training.schedule import rate_factor
+from pretint.training.signals import StopRequest, stop_on_signals
+
+
+@dataclass
+class Loop:
+    """Everything that one training needs.
+
+    ``feed`` gives the training pictures of this process, in ``options.accumulate`` parts a step; ``held_out`` iterates over
+    those that choose the best checkpoint, or is None. ``after_epoch(epochs done, objective)`` may look at the network
+    (picture grids), in eval mode.
+    """
+
+    objective: Objective
+    feed: Feed
+    held_out: Callable[[], Iterable[Batch]] | None
+    run: RunFolder
+    options: LoopOptions
+    seed: int
+    fabric: Fabric
+    after_epoch: Callable[[int, Objective], None] | None = None
+    quiet: bool = False
+    stop: StopRequest | None = None
+    """Asked to stop from outside; without one the loop listens to SIGINT and SIGTERM."""
+
+    def __post_init__(self) -> None:
+        self._phase_starts = []
+        total = 0
+        for phase in self.objective.phases:
+            self._phase_starts.append(total)
+            total += phase.epochs * self.feed.steps_per_epoch
+        self.steps = total
+        self._step = 0
+        self._validated = -1
+        self._best: dict[str, Any] | None = None
+        self._phase_index = -1
+        self._learners: dict[str, Learner] = {}
+        self._average: dict[str, Tensor] = {}
+        self._average_updates = 0
+
+    def train(self, resume: bool = False) -> None:
+        """Train to the end, from the beginning or from the last checkpoint.
+
+        Raises:
+            Interrupted: stopped by a signal after saving.
+            TrainingError: a loss is not a number.
+        """
+        self.objective.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.options.ema:
+            self._average = {name: tensor.clone() for name, tensor in self.objective.state_dict().items()}
+        optimizer_state: dict[str, Tensor] = {}
+        if resume and self.run.pointer("last"):
+            optimizer_state = self._restore()
+        elif self._main:
+            self.run.cut_metrics(-1)  # a run that was stopped before its first checkpoint begins anew
+        self._enter_phase(self._phase_of(self._step), optimizer_state)
+        progress = TrainingProgress(
+            steps=self.steps, done=self._step, batch_size=self.feed.batch_size, quiet=self.quiet or not self._main
+        )
+        with stop_on_signals() as signals, progress:
+            self._stop, self._progress = self.stop or signals, progress
+            self._saved_at = time.monotonic()
+            if self._step and self._at_epoch_end and self._validated != self._step:
+                self._end_epoch()
+            parts = iter(self.feed.batches(self._step, self.steps))
+            while micros := list(islice(parts, self.options.accumulate)):
+                self._train_step([part.to(self.fabric.device) for part in micros])
+                if self._at_epoch_end and not self._stopping():
+                    self._end_epoch()
+                elif self._stopping():
+                    self._save()
+                    raise Interrupted(self.run.path)
+                elif time.monotonic() - self._saved_at > 60 * self.options.save_minutes:
+                    self._save()
+
+    # One step
+
+    def _train_step(self, micros: list[Batch]) -> None:
+        """All turns of one step on this process's share of the batch."""
+        phase_index = self._phase_of(self._step)
+        if phase_index != self._phase_index:
+            self._enter_phase(phase_index, self._optimizer_state())
+        self.objective.train()
+        self._updates = dict.fromkeys(self._learners, 0)
+        pads = [Shared(self._forward_of(micro)) for micro in range(len(micros))]
+        scalars: dict[str, Tensor] = {}
+        for turn in self.objective.turns(self._step):
+            self._turn, self._learner = turn, self._learners[turn.player]
+            self._learner.optimizer.zero_grad()
+            count = torch.zeros((), device=self.fabric.device)
+            for micro, (part, pad) in enumerate(zip(micros, pads, strict=True)):
+                if len(micros) > 1:
+                    pad.clear()  # keeping each part's graph would undo what accumulation saves
+                with learning(self._learners.values(), self._learner):
+                    self._draws_from("turn", turn.name, micro)
+                    with self.fabric.autocast():
+                        loss = self.objective.loss(turn, part, pad)
+                    loss.total.backward()  # type: ignore[no-untyped-call]
+                count += loss.count
+                for name, value in {"loss": loss.total.detach() / loss.count, **loss.scalars}.items():
+                    key = f"{turn.name}.{name}"
+                    scalars[key] = scalars.get(key, 0) + value.detach() / len(micros)
+            self._check(turn, scalars[f"{turn.name}.loss"])
+            self._learner.scale_gradients(count, self.fabric, self.options.clip)
+            self._learner.step(self._rate_factor(phase_index))
+            for pad in pads:
+                pad.drop(turn.player)
+            self._updates[turn.player] += 1
+            self.objective.after_step(turn)
+        self._learner.optimizer.zero_grad()
+        self._step += 1
+        self._update_average()
+        self._log(scalars)
+
+    def _forward_of(self, micro: int) -> Callable[[str, str], Any]:
+        """The context in which a player's shared forward runs, for the pad of one micro-batch."""
+
+        @contextmanager
+        def forward(player: str, key: str) -> Iterator[None]:
+            # The same draws whenever this forward is repeated before the player has moved (under accumulation it is).
+            self._draws_from("forward", f"{player}/{key}/{self._updates[player]}", micro)
+            keeps_graph = self.options.accumulate == 1 or player == self._turn.player
+            with learning(self._learners.values(), self._learners[player]), torch.set_grad_enabled(keeps_graph):
+                yield
+            self._draws_from("after", f"{self._turn.name}/{player}/{key}", micro)
+
+        return forward
+
+    def _draws_from(self, purpose: str, name: str, micro: int) -> None:
+        """Seed torch from the address of what is to be drawn."""
+        address = f"{self.seed}/{self._step}/{purpose}/{name}/{micro}/{self.fabric.global_rank}"
+        torch.manual_seed(int.from_bytes(hashlib.blake2b(address.encode(), digest_size=8).digest(), "little"))
+
+    def _check(self, turn: Turn, loss: Tensor) -> None:
+        """Stop before a loss that is not a number reaches the weights; on a GPU only when it is logged, so as not to wait."""
+        if loss.device.type != "cpu" and (self._step + 1) % self.options.log_every:
+            return
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"{self.run.path}: the loss of {turn.player} in its turn {turn.name} became {loss.item()} at step "
+                f"{self._step + 1}; lower its learning rate, or use --loop.clip 1, and resume from the last checkpoint"
+            )
+
+    def _rate_factor(self, phase_index: int) -> float:
+        start = self._phase_starts[phase_index]
+        steps = self.objective.phases[phase_index].epochs * self.feed.steps_per_epoch
+        return rate_factor(self.options, self._step - start, steps)
+
+    def _log(self, scalars: dict[str, Tensor]) -> None:
+        logged = self._step % self.options.log_every == 0 or self._step == self.steps
+        if not (logged or self.fabric.device.type == "cpu"):
+            return
+        losses = {name: value.item() for name, value in scalars.items()}
+        epoch = (self._step - 1) // self.feed.steps_per_epoch + 1
+        words = "  ".join(
+            f"{name.removesuffix('.loss')} {value:.3g}" for name, value in losses.items() if name.endswith(".loss")
+        )
+        self._progress.advance(self._step, f"epoch {epoch}/{self.steps // self.feed.steps_per_epoch}", words)
+        if logged and self._main:
+            speed = self._progress.pictures_per_second()
+            self.run.append_metrics(step=self._step, epoch=epoch, kind="train", pictures_per_second=speed, **losses)
+
+    def _update_average(self) -> None:
+        if not self.options.ema:
+            return
+        # In the first steps the average follows faster, else it would hold the random start for long.
+        decay = min(self.options.ema, (1 + self._step) / (10 + self._step))
+        for name, tensor in self.objective.state_dict().items():
+            if tensor.dtype.is_floating_point:
+                self._average[name].lerp_(tensor, 1 - decay)
+            else:
+                self._average[name].copy_(tensor)
+
+    # Phases and epochs
+
+    @property
+    def _main(self) -> bool:
+        return bool(self.fabric.is_global_zero)
+
+    @property
+    def _at_epoch_end(self) -> bool:
+        return self._step % self.feed.steps_per_epoch == 0
+
+    def _phase_of(self, step: int) -> int:
+        """Index of the phase that the step after ``step`` belongs to."""
+        return max(i for i, start in enumerate(self._phase_starts) if start <= min(step, self.steps - 1))
+
+    def _enter_phase(self, index: int, optimizer_state: dict[str, Tensor]) -> None:
+        phase = self.objective.phases[index]
+        enter_phase(self.objective, phase)
+        self._learners = {
+            name: Learner(self.objective, player, phase) for name, player in self.objective.players.items()
+        }
+        if not (phase.fresh_optimizer and self._step == self._phase_starts[index]):
+            for name, learner in self._learners.items():
+                own = {k.removeprefix(f"{name}/"): v for k, v in optimizer_state.items() if k.startswith(f"{name}/")}
+                learner.restore(own)
+        self._phase_index = index
+
+    def _optimizer_state(self) -> dict[str, Tensor]:
+        return {f"{name}/{key}": v for name, learner in self._learners.items() for key, v in learner.state().items()}
+
+    def _end_epoch(self) -> None:
+        """Validate, keep the best, draw samples, save."""
+        epochs = self._step // self.feed.steps_per_epoch
+        last = self._step == self.steps
+        self._progress.pause()
+        self._average_buffers()
+        if self._main and (last or epochs % self.options.validate_every == 0):
+            with self._weights_to_use(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+                self.objective.eval()
+                self._draws_from("validation", "", 0)
+                if self.held_out is not None:
+                    self._validate(epochs)
+                if self.after_epoch is not None:
+                    self.after_epoch(epochs, self.objective)
+        self._validated = self._step
+        self.fabric.barrier()
+        self._save()
+
+    def _validate(self, epochs: int) -> None:
+        assert self.held_out is not None
+        meter = self.objective.meter()
+        for batch in self.held_out():
+            with self.fabric.autocast():
+                meter.update(batch.to(self.fabric.device))
+        scores = meter.compute()
+        name, direction = meter.best
+        self.run.append_metrics(step=self._step, epoch=epochs, kind="validation", **scores)
+        self._progress.say(
+            f"epoch {epochs}  held out: " + "  ".join(f"{key} {value:.4g}" for key, value in scores.items())
+        )
+        sign = 1 if direction == "max" else -1
+        if self._best is None or sign * scores[name] > sign * self._best["value"]:
+            self._best = {"step": self._step, "score": name, "value": scores[name], "epoch": epochs}
+
+    def _average_buffers(self) -> None:
+        """Batch norm's moving averages differ between processes: their mean is what is scored, saved and resumed."""
+        if self.fabric.world_size > 1:
+            for buffer in self.objective.buffers():
+                if buffer.dtype.is_floating_point:
+                    buffer.copy_(self.fabric.all_reduce(buffer, reduce_op="mean"))  # type: ignore[arg-type]
+
+    @contextmanager
+    def _weights_to_use(self) -> Iterator[None]:
+        """The moving average in place of the weights, where one is kept."""
+        if not self._average:
+            yield
+            return
+        raw = {name: tensor.clone() for name, tensor in self.objective.state_dict().items()}
+        self.objective.load_state_dict(self._average)
+        try:
+            yield
+        finally:
+            self.objective.load_state_dict(raw)
+
+    # Saving and resuming
+
+    def _stopping(self) -> bool:
+        """Whether any process was asked to stop."""
+        if self.fabric.world_size == 1:
+            return self._stop.asked
+        asked = self.fabric.all_reduce(
+            torch.tensor(float(self._stop.asked), device=self.fabric.device), reduce_op="sum"
+        )
+        assert isinstance(asked, Tensor)
+        return bool(asked.item())
+
+    def _save(self) -> None:
+        if self._main:
+            weights = self.objective.state_dict()
+            state = self._optimizer_state()
+            if self._average:
+                state.update({f"raw/{name}": tensor for name, tensor in weights.items()})
+            progress = {"validated": self._validated, "best": self._best, "steps": self.steps}
+            checkpoint.save(self.run, self._step, self._average or weights, state, progress)
+            self.run.point("last", self._step)
+            if self._best and self._best["step"] == self._step:
+                self.run.point("best", self._step, **{k: v for k, v in self._best.items() if k != "step"})
+        self._saved_at = time.monotonic()
+        self._progress.pause()
+        self.fabric.barrier()
+
+    def _restore(self) -> dict[str, Tensor]:
+        """Take up the last checkpoint; gives back the optimizers' state."""
+        folder = self.run.checkpoint("last")
+        progress = checkpoint.read_progress(folder, checkpoint.WEIGHTS, checkpoint.OPTIMIZER)
+        if progress["steps"] != self.steps:
+            raise RunError(f"{folder}: belongs to a training of {progress['steps']} steps, this one has {self.steps}")
+        weights = checkpoint.load_tensors(folder / checkpoint.WEIGHTS)
+        state = checkpoint.load_tensors(folder / checkpoint.OPTIMIZER)
+        raw = {key.removeprefix("raw/"): tensor for key, tensor in state.items() if key.startswith("raw/")}
+        checkpoint.load_weights(self.objective, raw or weights, folder / checkpoint.WEIGHTS)
+        if self._average:
+            for name, tensor in weights.items():
+                self._average[name].copy_(tensor)
+        self._step, self._validated, self._best = progress["step"], progress["validated"], progress["best"]
+        if self._main:
+            self.run.cut_metrics(self._step)
+        return {key: tensor for key, tensor in state.items() if not key.startswith("raw/")}

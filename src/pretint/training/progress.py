@@ -1,0 +1,85 @@
+"""Progress with pictures/s and time left: a bar in a terminal, plain lines elsewhere. All of it goes to stderr."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+
+class TrainingProgress:
+    """Shows where a training stands.
+
+    Args:
+        steps: steps of the whole training.
+        done: steps done by an earlier start.
+        batch_size: pictures a step.
+        quiet: show nothing.
+    """
+
+    def __init__(self, *, steps: int, done: int, batch_size: int, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, highlight=False, quiet=quiet)
+        self._steps, self._batch_size = steps, batch_size
+        self._step = done
+        # Speed is measured over a window that restarts with each line, so that a validation does not blur it.
+        self._since, self._since_step = time.monotonic(), done
+        self._seconds_a_step: float | None = None
+        self._last_line = 0.0
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
+            console=self._console, transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=steps, completed=done, speed="")
+
+    def __enter__(self) -> "TrainingProgress":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def pause(self) -> None:
+        """Leave the time until the next step out of the speed (validation, saving)."""
+        self._since_step = -1
+
+    def advance(self, step: int, where: str, losses: str) -> None:
+        """Show a step that is done."""
+        now = time.monotonic()
+        if self._since_step < 0:
+            self._since, self._since_step = now, step
+        elif step > self._since_step:
+            self._seconds_a_step = (now - self._since) / (step - self._since_step)
+            if now - self._since > 60:
+                self._since, self._since_step = now, step
+        self._step = step
+        if self._console.is_terminal:
+            self._bar.update(self._task, completed=step, description=where, speed=f"{self.speed()}  {losses}")
+        elif now - self._last_line > 30 or step == self._steps:
+            self._last_line = now
+            self._console.print(f"{where}  step {step}/{self._steps}  {self.speed()}  {losses}", soft_wrap=True)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(line, soft_wrap=True)
+
+    def pictures_per_second(self) -> float | None:
+        """Speed of training over the last minute; None before it is known."""
+        return self._batch_size / self._seconds_a_step if self._seconds_a_step else None
+
+    def speed(self) -> str:
+        """Pictures a second and the time left, in words."""
+        if not self._seconds_a_step:
+            return ""
+        left = (self._steps - self._step) * self._seconds_a_step
+        return f"{self._batch_size / self._seconds_a_step:.1f} pictures/s, {duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: ``47 s``, ``12 min``, ``3 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

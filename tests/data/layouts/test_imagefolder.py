@@ -1,0 +1,44 @@
+"""A folder a class."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pretint.data.layouts import open_source
+from pretint.errors import OptionError
+
+
+def _pictures(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (2, 2)).save(root / name)
+
+
+def test_folders_are_classes(tmp_path: Path) -> None:
+    _pictures(tmp_path, "dog/b.png", "cat/a.png", "cat/deep/c.png")
+    source = open_source(tmp_path)
+    assert source.layout == "imagefolder"
+    assert source.classes == ("cat", "dog")
+    assert {r.id: r.labels for r in source.split("all")} == {
+        "cat/a.png": ("cat",),
+        "cat/deep/c.png": ("cat",),
+        "dog/b.png": ("dog",),
+    }
+
+
+def test_splits_and_chosen_classes(tmp_path: Path) -> None:
+    _pictures(tmp_path, "train/cat/a.png", "train/dog/b.png", "validation/cat/c.png", "validation/dog/d.png")
+    source = open_source(tmp_path, classes=["dog"])
+    assert [(r.id, r.labels) for r in source.split("val")] == [
+        ("validation/cat/c.png", ()),
+        ("validation/dog/d.png", ("dog",)),
+    ]
+    assert len(source.split("all")) == 4
+    with pytest.raises(OptionError, match="horse"):
+        open_source(tmp_path, classes=["horse"])
+
+
+def test_a_picture_at_the_top_makes_it_plain_pictures(tmp_path: Path) -> None:
+    _pictures(tmp_path, "cat/a.png", "dog/b.png", "c.png")
+    assert open_source(tmp_path).layout == "pictures"

@@ -1,0 +1,55 @@
+"""Any folder of pictures, and what is said where there are none."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pretint.data.layouts import LAYOUTS, open_pool, open_source
+from pretint.errors import DataError, OptionError
+
+
+def _pictures(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (2, 2)).save(root / name, "PNG")
+    return root
+
+
+def test_all_folders_are_searched(tmp_path: Path) -> None:
+    _pictures(tmp_path, "b.PNG", "sub/a.jpeg", "sub/deeper/c.tif", ".hidden/d.png", "._e.png")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "sub" / "loop").symlink_to(tmp_path)
+    source = open_source(tmp_path)
+    assert source.layout == "pictures"
+    assert [r.id for r in source.split("all")] == ["b.PNG", "sub/a.jpeg", "sub/deeper/c.tif"]
+
+
+def test_several_folders_make_one_pool_without_labels(tmp_path: Path) -> None:
+    first, second = _pictures(tmp_path / "x", "a.png"), _pictures(tmp_path / "y", "cat/a.png", "dog/b.png")
+    pool = open_pool([first, second])
+    assert [r.id for r in pool] == ["0/a.png", "1/cat/a.png", "1/dog/b.png"]
+    assert all(r.labels is None for r in pool)
+    assert [r.id for r in open_pool([first])] == ["a.png"]
+
+
+def test_folders_that_hold_nothing_to_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        open_source(tmp_path / "gone")
+    with pytest.raises(DataError, match="no pictures"):
+        open_source(tmp_path)
+    with pytest.raises(DataError, match="no pictures"):
+        open_source(tmp_path, layout="pictures")
+    (tmp_path / "photos-00.tar").write_bytes(b"")
+    with pytest.raises(DataError, match=r"photos-00\.tar.*unpack"):
+        open_source(tmp_path)
+    with pytest.raises(DataError, match="a file"):
+        open_source(tmp_path / "photos-00.tar")
+
+
+def test_layouts_by_name(tmp_path: Path) -> None:
+    _pictures(tmp_path, "cat/a.png", "dog/b.png")
+    assert open_source(tmp_path, layout="pictures").classes == ()
+    with pytest.raises(OptionError, match="did you mean pictures"):
+        open_source(tmp_path, layout="picture")
+    assert LAYOUTS[-1] == "pictures"

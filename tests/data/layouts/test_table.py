@@ -1,0 +1,50 @@
+"""Pictures and labels.csv."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pretint.data.layouts import open_source
+from pretint.errors import DataError, OptionError
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    (tmp_path / "pictures").mkdir()
+    for name in "ab":
+        Image.new("RGB", (2, 2)).save(tmp_path / "pictures" / f"{name}.png")
+    (tmp_path / "labels.csv").write_text(
+        "\ufefffile,split,cat,dog\npictures/a.png,train,1,0\npictures/b.png,val,1,1\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+def test_columns_are_classes(table: Path) -> None:
+    source = open_source(table)
+    assert (source.layout, source.classes) == ("table", ("cat", "dog"))
+    assert [(r.id, r.labels) for r in source.split("all")] == [
+        ("pictures/a.png", ("cat",)),
+        ("pictures/b.png", ("cat", "dog")),
+    ]
+    assert [r.id for r in source.split("val")] == ["pictures/b.png"]
+    assert open_source(table, classes=["dog"]).split("train")[0].labels == ()
+    with pytest.raises(OptionError, match="horse"):
+        open_source(table, classes=["horse"])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name,cat\na,1\n", "file"),
+        ("file,cat\npictures/a.png,2\n", "line 2.*'2'"),
+        ("file,cat\npictures/a.png\n", "line 2.*None"),
+        ("file,cat\npictures/a.png,1\npictures/a.png,1\n", "line 3.*twice"),
+        ("file,cat\npictures/z.png,1\n", "line 2.*not there"),
+        ("", "first line"),
+    ],
+)
+def test_faults_name_their_line(table: Path, text: str, told: str) -> None:
+    (table / "labels.csv").write_text(text)
+    with pytest.raises(DataError, match=rf"labels\.csv.*{told}"):
+        open_source(table)

@@ -1,0 +1,169 @@
+"""Every odd kind of file is read right or refused in one sentence that names it."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pretint.data.reading import ids_to_classes, picture_size, read_mask, read_rgb
+from pretint.errors import DataError
+
+RNG = np.random.default_rng(0)
+PHOTO = np.asarray(Image.fromarray(RNG.integers(0, 256, (4, 6, 3), dtype=np.uint8)).resize((60, 40)))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "picture.png"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_is_turned_upright(tmp_path: Path, orientation: int) -> None:
+    # What a camera held otherwise would have stored: the inverse turn, in numpy.
+    stored = {
+        1: PHOTO,
+        2: PHOTO[:, ::-1],
+        3: PHOTO[::-1, ::-1],
+        4: PHOTO[::-1],
+        5: PHOTO.transpose(1, 0, 2),
+        6: np.rot90(PHOTO, 1),
+        7: np.rot90(PHOTO, 2).transpose(1, 0, 2),
+        8: np.rot90(PHOTO, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "turned.webp"
+    Image.fromarray(np.ascontiguousarray(stored)).save(path, lossless=True, exif=exif)
+    np.testing.assert_array_equal(read_rgb(path), PHOTO)
+    assert picture_size(path) == (40, 60)
+
+
+@pytest.mark.parametrize(("highest", "white"), [(255, 255), (3000, 4095), (4096, 65535), (65535, 65535)])
+def test_deep_grey_is_scaled_not_clipped(file: Path, highest: int, white: int) -> None:
+    values = np.linspace(0, highest, 60 * 40).reshape(40, 60).astype(np.uint16)
+    Image.fromarray(values).save(file)
+    rgb = read_rgb(file)
+    np.testing.assert_array_equal(rgb[..., 0], np.rint(values * (255 / white)))
+    assert (rgb == rgb[..., :1]).all()
+
+
+def test_floats_and_negative_values(tmp_path: Path) -> None:
+    unit = np.linspace(0, 1, 20, dtype=np.float32).reshape(4, 5)
+    Image.fromarray(unit).save(tmp_path / "unit.tif")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "unit.tif")[..., 1], np.rint(unit * 255.0))
+    scan = np.linspace(-1000, 1000, 20).reshape(4, 5).astype(np.int32)
+    Image.fromarray(scan).save(tmp_path / "scan.tif")
+    assert read_rgb(tmp_path / "scan.tif").min() == 0
+    assert read_rgb(tmp_path / "scan.tif").max() == 255
+    Image.fromarray(np.full((4, 5), np.nan, np.float32)).save(tmp_path / "nan.tif")
+    with pytest.raises(DataError, match=r"nan\.tif"):
+        read_rgb(tmp_path / "nan.tif")
+
+
+def test_black_deep_grey_is_black(file: Path) -> None:
+    Image.fromarray(np.zeros((4, 5), np.uint16)).save(file)
+    assert not read_rgb(file).any()
+
+
+def test_transparent_pictures_lie_on_white(file: Path) -> None:
+    alpha = np.zeros((40, 60, 1), np.uint8)
+    alpha[:20] = 255
+    Image.fromarray(np.concatenate([PHOTO, alpha], axis=2)).save(file)
+    rgb = read_rgb(file)
+    np.testing.assert_array_equal(rgb[:20], PHOTO[:20])
+    assert (rgb[20:] == 255).all()
+
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 200, 100, 50])
+    palette.putdata([0, 1])
+    palette.save(file, transparency=1)
+    assert read_rgb(file).tolist() == [[[10, 20, 30], [255, 255, 255]]]
+
+    deep = np.array([[0, 7, 65535]], np.uint16)
+    Image.fromarray(deep).save(file, transparency=7)
+    assert read_rgb(file)[0, :, 0].tolist() == [0, 255, 255]
+
+
+def test_one_bit_grey_cmyk_and_animations(tmp_path: Path) -> None:
+    Image.fromarray(PHOTO[..., 0] > 128).save(tmp_path / "bits.png")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "bits.png")[..., 2], np.where(PHOTO[..., 0] > 128, 255, 0))
+    Image.fromarray(PHOTO[..., 0]).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_rgb(tmp_path / "grey.png"), np.repeat(PHOTO[..., :1], 3, axis=2))
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "red.jpg", quality=100)
+    np.testing.assert_allclose(read_rgb(tmp_path / "red.jpg")[0, 0], [255, 0, 0], atol=3)
+    first, second = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
+    first.save(tmp_path / "moving.gif", save_all=True, append_images=[second])
+    assert read_rgb(tmp_path / "moving.gif")[0, 0].tolist() == [255, 0, 0]
+
+
+def test_at_least_makes_jpegs_smaller_but_not_too_small(tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    large = Image.fromarray(PHOTO).resize((600, 400), Image.Resampling.BICUBIC)
+    large.save(path, quality=95)
+    assert read_rgb(path).shape == (400, 600, 3)
+    small = read_rgb(path, at_least=90)
+    assert small.shape == (100, 150, 3)
+    whole = np.asarray(large.reduce(4)).astype(float)
+    assert np.abs(small - whole).mean() < 3
+    assert read_rgb(path, at_least=1000).shape == (400, 600, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("empty.jpg", b""), ("text.jpg", b"no picture at all"), ("gone.jpg", None)],
+)
+def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, name: str, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    for read in (read_rgb, read_mask, picture_size):
+        with pytest.raises(DataError, match=name):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tif", "webp"])
+def test_damaged_files_are_read_or_refused_never_crash(tmp_path: Path, suffix: str) -> None:
+    whole = tmp_path / f"whole.{suffix}"
+    Image.fromarray(PHOTO).save(whole)
+    content = whole.read_bytes()
+    broken = tmp_path / f"broken.{suffix}"
+    broken.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match="broken"):
+        read_rgb(broken)
+    for _ in range(40):
+        noisy = bytearray(content)
+        for place in RNG.integers(0, len(noisy), 8):
+            noisy[place] = RNG.integers(0, 256)
+        broken.write_bytes(noisy)
+        with suppress(DataError):
+            assert read_rgb(broken).dtype == np.uint8
+
+
+def test_masks_give_ids_as_they_stand_in_the_file(file: Path) -> None:
+    ids = RNG.integers(0, 5, (10, 12)).astype(np.uint8)
+    mask = Image.fromarray(ids).convert("P")
+    mask.putpalette([9, 9, 9] * 5)
+    mask.putdata(ids.reshape(-1).tolist())
+    mask.save(file)
+    np.testing.assert_array_equal(read_mask(file), ids)
+    Image.fromarray(ids).save(file)
+    np.testing.assert_array_equal(read_mask(file), ids)
+    Image.fromarray(ids > 2).save(file)
+    np.testing.assert_array_equal(read_mask(file), ids > 2)
+    Image.fromarray(ids.astype(np.uint16) * 1000).save(file)
+    np.testing.assert_array_equal(read_mask(file), ids.astype(int) * 1000)
+    Image.fromarray(PHOTO).save(file)
+    with pytest.raises(DataError, match="colour picture"):
+        read_mask(file)
+
+
+def test_ids_become_class_indices() -> None:
+    ids = np.array([[0, 8, 255], [12, 0, 8]])
+    classes = ids_to_classes(ids, {0: 0, 8: 1, 12: 255, 255: 255}, Path("m.png"))
+    assert classes.tolist() == [[0, 1, 255], [255, 0, 1]]
+    with pytest.raises(DataError, match=r"m\.png.*ids 12, but known are only 0, 8;"):
+        ids_to_classes(ids, {0: 0, 8: 1, 255: 255}, Path("m.png"))
+    for unknown in (-1, 3, 256, 2**31):
+        with pytest.raises(DataError, match=rf"ids {unknown},"):
+            ids_to_classes(np.array([[0, unknown]]), {0: 0, 255: 255}, Path("m.png"))

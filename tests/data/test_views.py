@@ -1,0 +1,67 @@
+"""Views: declared cuts, the same for picture and mask."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.transform import downscale_local_mean
+
+from pretint.data.randomness import generator
+from pretint.data.views import ViewOptions, _box, side_to_decode, view
+from pretint.errors import OptionError
+
+RGB = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+
+
+def test_squash_by_area_is_the_mean_of_the_pixels() -> None:
+    out, _ = view(RGB, None, 8, ViewOptions(crop="squash", resize="area"), None)
+    np.testing.assert_allclose(out, downscale_local_mean(RGB.astype(float), (4, 6, 1)), atol=1)
+
+
+def test_centre_is_the_largest_central_square() -> None:
+    out, _ = view(RGB, None, 32, ViewOptions(crop="centre", resize="nearest"), None)
+    np.testing.assert_array_equal(out, RGB[:, 8:40])
+
+
+def test_picture_and_mask_stay_together() -> None:
+    mask = RGB[..., 0].astype(np.int64)
+    options = ViewOptions(resize="nearest")
+    for picture in range(20):
+        out, ids = view(RGB, mask, 16, options, generator(0, "view", 0, picture))
+        np.testing.assert_array_equal(out[..., 0], ids)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.floats(0.05, 1), st.floats(1, 3), st.integers(0, 1000))
+def test_random_crops_keep_their_promises(height: int, width: int, smallest: float, stretch: float, seed: int) -> None:
+    left, top, right, bottom = _box(
+        height, width, ViewOptions(smallest=smallest, stretch=stretch), generator(seed, "view")
+    )
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+    ratio = (right - left) / (bottom - top)
+    assert 1 / stretch - 1e-6 <= ratio <= stretch + 1e-6
+    touches = np.isclose(right - left, width) or np.isclose(bottom - top, height)
+    assert touches or (right - left) * (bottom - top) >= smallest * height * width * (1 - 1e-6)
+    # A picture decoded with the promised shorter side is not enlarged, unless it is too long for such a crop.
+    side = side_to_decode(100, ViewOptions(smallest=smallest, stretch=stretch))
+    assert touches or min(right - left, bottom - top) * side / min(height, width) >= 100 * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 300), (300, 3)])
+def test_tiny_pictures_and_slivers(shape: tuple[int, int]) -> None:
+    out, _ = view(np.full((*shape, 3), 7, np.uint8), None, 16, ViewOptions(), generator(0, "view"))
+    assert out.shape == (16, 16, 3)
+    assert (out == 7).all()
+
+
+def test_evaluation_has_no_chance() -> None:
+    options = ViewOptions(crop="random", resize="bicubic").evaluation()
+    assert (options.crop, options.flip, options.resize) == ("squash", False, "bicubic")
+    assert ViewOptions(crop="centre").evaluation().crop == "centre"
+
+
+def test_options_out_of_range() -> None:
+    with pytest.raises(OptionError, match="--smallest"):
+        ViewOptions(smallest=0)
+    with pytest.raises(OptionError, match="--stretch"):
+        ViewOptions(stretch=0.5)

@@ -1,0 +1,83 @@
+"""Which statistics each norm layer uses, against plain arithmetic."""
+
+import pytest
+import torch
+from torch import nn
+
+from pretint.networks.normalization import freeze_statistics, normalization, normalization_parameters
+
+
+@pytest.fixture
+def values():
+    return torch.randn(4, 6, 5, 7, generator=torch.Generator().manual_seed(0)) * 3 + 2
+
+
+def standardized(values, dims, eps=1e-3):
+    mean = values.mean(dims, keepdim=True)
+    return (values - mean) / (values.var(dims, keepdim=True, unbiased=False) + eps).sqrt()
+
+
+def by_averages(layer, values):
+    mean, variance = layer.running_mean.view(-1, 1, 1), layer.running_var.view(-1, 1, 1)
+    return (values - mean) / (variance + 1e-3).sqrt()
+
+
+def test_batch_uses_the_batch_in_training_and_moving_averages_in_evaluation(values):
+    layer = normalization("batch", 6)
+    torch.testing.assert_close(layer(values), standardized(values, (0, 2, 3)))
+    torch.testing.assert_close(layer.running_mean, 0.01 * values.mean((0, 2, 3)))
+    torch.testing.assert_close(layer.running_var, 0.99 + 0.01 * values.var((0, 2, 3)))
+    torch.testing.assert_close(layer.eval()(values), by_averages(layer, values))
+
+
+def test_batch_always_uses_the_batch_in_evaluation_and_changes_no_state(values):
+    layer = normalization("batch-always", 6)
+    layer(values)
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    torch.testing.assert_close(layer.eval()(values), standardized(values, (0, 2, 3)))
+    assert all(torch.equal(before[name], value) for name, value in layer.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["batch", "batch-always"])
+def test_frozen_uses_moving_averages_in_either_mode_and_learns_gamma(name, values):
+    net = nn.Sequential(nn.Identity(), normalization(name, 6))
+    net(values)
+    layer = net[1]
+    average = layer.running_mean.clone()
+    freeze_statistics(net, True)
+    for mode in (True, False):
+        net.train(mode)
+        torch.testing.assert_close(net(values), by_averages(layer, values))
+    assert torch.equal(layer.running_mean, average)
+    net.train()(values).square().sum().backward()
+    assert layer.weight.grad.abs().min() > 0
+    freeze_statistics(net, False)
+    torch.testing.assert_close(net(values), standardized(values, (0, 2, 3)))
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_instance_and_group_are_blind_to_the_batch(mode, values):
+    instance = normalization("instance", 6).train(mode)
+    torch.testing.assert_close(instance(values), standardized(values, (2, 3)), atol=1e-5, rtol=1e-5)
+    group = normalization("group", 6).train(mode)
+    grouped = standardized(values.reshape(4, 2, 3, 5, 7), (2, 3, 4)).reshape_as(values)
+    torch.testing.assert_close(group(values), grouped, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(512, 32), (48, 16), (10, 2), (19, 1), (1, 1)])
+def test_groups_divide_the_channels(channels, groups):
+    assert normalization("group", channels).num_groups == groups
+
+
+def test_names_of_gamma_and_beta():
+    net = nn.Sequential(nn.Conv2d(1, 4, 1), normalization("batch", 4), nn.Sequential(normalization("group", 4)))
+    names = [name for name, _ in normalization_parameters(net)]
+    assert names == ["1.weight", "1.bias", "2.0.weight", "2.0.bias"]
+    assert [name for name, _ in normalization_parameters(net[1])] == ["weight", "bias"]
+
+
+@pytest.mark.parametrize("name", ["batch", "batch-always", "instance", "group"])
+@pytest.mark.parametrize("mode", [True, False])
+def test_channels_last_stays(name, mode, values):
+    values = values.to(memory_format=torch.channels_last)
+    assert normalization(name, 6).train(mode)(values).is_contiguous(memory_format=torch.channels_last)

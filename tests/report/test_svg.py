@@ -1,0 +1,197 @@
+"""Charts: well-formed, safe to put in a page, right places, nothing lost, readable on light and dark."""
+
+import math
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pretint.report.svg import (
+    COLOURS,
+    MOST_POINTS,
+    Bar,
+    Line,
+    _linear_ticks,
+    _log_ticks,
+    _number,
+    bar_chart,
+    line_chart,
+)
+
+SVG = "{http://www.w3.org/2000/svg}"
+GAIN = Bar(name="cGAN", value=0.024, low=0.011, high=0.039)
+SCORES = Line(name="cGAN", x=[0.01, 0.1, 1], y=[0.2, 0.3, 0.4], low=[0.1, 0.2, 0.3], high=[0.3, 0.4, 0.5])
+
+
+def texts(svg):
+    return [t.text for t in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def curve(svg, number=0):
+    """The corners of the series' line, as runs of (x, y)."""
+    root = ET.fromstring(svg)
+    lines = [p.get("d") for p in root.findall(f"{SVG}path") if p.get("stroke") in COLOURS and "h26" not in p.get("d")]
+    return [tuple(map(float, pair.split())) for pair in lines[number][1:].split("L")]
+
+
+@pytest.mark.parametrize(
+    "svg",
+    [
+        line_chart([SCORES], title="mAP", x_label="labels", y_label="mAP", x_scale="log"),
+        bar_chart([GAIN], title="Gain", value_label="mAP", reference=0.01, reference_name="goal"),
+        line_chart([], title="none"),
+        bar_chart([], title="none"),
+    ],
+)
+def test_the_page_may_hold_it(svg):
+    root = ET.fromstring(svg)
+    assert root.tag == f"{SVG}svg"
+    assert root.get("role") == "img"
+    assert root.get("viewBox").startswith("0 0 640 ")
+    assert root[0].tag == f"{SVG}title"
+    assert root[1].tag == f"{SVG}desc"
+    assert root[1].text
+    assert not any(element.get("id") for element in root.iter())
+    assert not re.search(r"<script|<style|href|url\(", svg)
+    assert 'fill="currentColor"' in svg
+
+
+def test_names_are_escaped():
+    hostile = '<script>"&\x00'
+    for svg in (
+        line_chart([Line(name=hostile, x=[1], y=[1])], title=hostile, x_label=hostile, y_label=hostile),
+        bar_chart([Bar(name=hostile, value=1)], title=hostile, reference=0.5, reference_name=hostile),
+    ):
+        assert "<script" not in svg
+        assert '<script>"&�' in ET.fromstring(svg)[0].text
+
+
+def test_points_stand_where_they_belong():
+    svg = line_chart([SCORES], title="mAP", x_scale="log")
+    (x0, y0), (x1, y1), (x2, y2) = curve(svg)
+    assert x1 - x0 == pytest.approx(x2 - x1, abs=0.2)  # decades are equally wide
+    assert y0 - y1 == pytest.approx(y1 - y2, abs=0.2)
+    assert y0 > y1  # higher values higher up
+    ticks = {t.text: float(t.get("x")) for t in ET.fromstring(svg).iter(f"{SVG}text")}
+    assert (ticks["0.01"], ticks["1"]) == pytest.approx((x0, x2), abs=0.2)
+
+
+def test_bands_and_bars_of_an_interval():
+    root = ET.fromstring(line_chart([SCORES], title="mAP"))
+    band = next(p.get("d") for p in root.findall(f"{SVG}path") if p.get("fill-opacity") == "0.18")
+    assert band.endswith("Z")
+    assert band.count("L") == 5  # three lower ends, three upper ends
+    assert line_chart([SCORES], title="mAP", interval="bars").count("h-4h8") == 6  # two ends of three
+
+
+def test_points_tell_their_numbers():
+    svg = line_chart([SCORES], title="mAP", x_label="labels")
+    told = [t.text for t in ET.fromstring(svg).iter(f"{SVG}title")]
+    assert "cGAN: 0.1, 0.3 [0.2, 0.4]" in told
+    assert ET.fromstring(svg)[1].text == "cGAN: 0.4 [0.3, 0.5] at labels 1"
+
+
+def test_values_that_are_not_finite_leave_gaps():
+    nan, inf = math.nan, math.inf
+    line = Line(name="loss", x=[0, 1, 2, 3, 4, 5], y=[1, 2, nan, 3, inf, 4])
+    svg = line_chart([line], title="loss")
+    assert "nan" not in svg
+    assert "inf" not in svg
+    assert [len(curve(svg, run)) for run in range(3)] == [2, 1, 1]
+    assert len(curve(line_chart([Line(name="l", x=[0, 1, 10], y=[5, 1, 2])], title="log", x_scale="log"))) == 2
+
+
+def test_a_long_line_is_thinned_and_keeps_its_spikes():
+    y = [math.sin(i / 500) for i in range(50_000)]
+    y[12_345], y[40_001] = 9.0, -7.0
+    svg = line_chart([Line(name="loss", x=range(50_000), y=y)], title="loss")
+    places = curve(svg)
+    assert len(places) <= MOST_POINTS + 2
+    heights = sorted(place for _, place in places)
+    assert heights[1] - heights[0] > 50
+    assert heights[-1] - heights[-2] > 50
+    assert len(svg) < 15_000
+
+
+def test_series_differ_without_colour():
+    svg = line_chart([Line(name=str(n), x=[0, 1], y=[n, n]) for n in range(4)], title="four")
+    lines = [p for p in ET.fromstring(svg).findall(f"{SVG}path") if p.get("stroke") in COLOURS and p.get("fill")]
+    assert len({p.get("stroke-dasharray") for p in lines}) == 4
+
+
+def test_long_legends_wrap():
+    names = [f"an arm with a long name, number {n}" for n in range(5)]
+    svg = line_chart([Line(name=name, x=[0, 1], y=[0, 1]) for name in names], title="five")
+    legend = [t for t in ET.fromstring(svg).iter(f"{SVG}text") if t.text in names]
+    assert len(legend) == 5
+    assert len({t.get("y") for t in legend}) > 1
+    assert all(float(t.get("x")) < 400 for t in legend)
+
+
+def test_bars_start_at_zero_and_say_their_numbers():
+    svg = bar_chart([GAIN, Bar(name="rotation", value=-0.012), Bar(name="none", value=math.nan)], title="Gain")
+    gain, rotation = (r for r in ET.fromstring(svg).iter(f"{SVG}rect"))
+    zero = float(gain.get("x"))
+    assert float(rotation.get("x")) + float(rotation.get("width")) == pytest.approx(zero, abs=0.2)
+    assert float(gain.get("width")) == pytest.approx(2 * float(rotation.get("width")), abs=0.3)
+    assert {"0.024 [0.011, 0.039]", "−0.012", "no value"} <= set(texts(svg))
+    assert svg.count("v-4v8") == 2  # one interval, two ends
+
+
+def test_the_reference_is_marked_and_named():
+    svg = bar_chart([GAIN], title="Gain", reference=0.05, reference_name="constant predictor")
+    assert "constant predictor 0.05" in texts(svg)
+    assert "constant predictor 0.05" in ET.fromstring(svg)[1].text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.41234, "0.4123"), (51720, "51.72k"), (2e6, "2M"), (-0.5, "−0.5"), (0, "0")]
+)
+def test_numbers(value, text):
+    assert _number(value) == text
+
+
+def test_ticks():
+    assert [label for _, label in _linear_ticks(0.08, 0.49)] == ["0.1", "0.2", "0.3", "0.4"]
+    assert [label for _, label in _linear_ticks(-0.021, 0.041)] == ["−0.02", "0.00", "0.02", "0.04"]
+    assert [label for _, label in _log_ticks(0.01, 1)] == ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]
+    assert [value for value, _ in _log_ticks(1, 1e6)] == pytest.approx([10.0**e for e in range(7)])
+    assert len(_log_ticks(0.21, 0.39)) > 1  # no 1, 2 or 5 between them
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(-1e12, 1e12), st.floats(width=32)), max_size=20),
+    st.sampled_from(["linear", "log"]),
+    st.sampled_from(["linear", "log"]),
+)
+def test_any_numbers_make_a_chart(points, x_scale, y_scale):
+    line = Line(name="any", x=[x for x, _ in points], y=[y for _, y in points])
+    root = ET.fromstring(line_chart([line], title="any", x_scale=x_scale, y_scale=y_scale))
+    for path in root.iter(f"{SVG}path"):
+        assert all(math.isfinite(float(n)) for n in re.findall(r"-?[\d.]+", path.get("d")))
+
+
+def test_lengths_that_differ_are_refused():
+    with pytest.raises(ValueError, match="differ in length"):
+        line_chart([Line(name="loss", x=[1, 2], y=[1])], title="loss")
+
+
+def test_colours_are_readable_on_light_and_dark():
+    def luminance(colour):
+        channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for colour in COLOURS:
+        assert 1.05 / (luminance(colour) + 0.05) >= 3
+        assert (luminance(colour) + 0.05) / (luminance("#121212") + 0.05) >= 3
+
+
+def test_the_report_loads_no_torch():
+    code = "import sys, pretint.report.svg, pretint.report.images; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

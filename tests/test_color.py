@@ -1,0 +1,118 @@
+"""pretint.color against scikit-image, and its gradients against finite differences."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.color import lab2rgb, rgb2lab
+
+from pretint import color
+
+
+def cube(steps: int) -> torch.Tensor:
+    """The sRGB cube as one picture (3, steps, steps^2) of floats, the dark end finer."""
+    axis = torch.cat((torch.linspace(0, 0.05, steps // 2), torch.linspace(0.05, 1, steps - steps // 2))).double()
+    return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij")).reshape(3, steps, -1)
+
+
+def reference_lab(rgb: torch.Tensor) -> np.ndarray:
+    return rgb2lab(rgb.double().numpy(), channel_axis=-3)
+
+
+def reference_rgb(lab: torch.Tensor) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of colours outside the gamut
+        return lab2rgb(lab.double().numpy(), channel_axis=-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rgb_to_lab_agrees_with_scikit_image(dtype):
+    rgb = cube(32)
+    np.testing.assert_allclose(color.rgb_to_lab(rgb.to(dtype)).numpy(), reference_lab(rgb), atol=1e-3, rtol=0)
+
+
+def test_bytes_agree_with_scikit_image():
+    values = torch.tensor([0, 1, 9, 10, 11, 12, 90, 128, 200, 254, 255], dtype=torch.uint8)
+    rgb = torch.stack(torch.meshgrid(values, values, values, indexing="ij")).reshape(1, 3, 11, -1)
+    planes = color.rgb_to_planes(rgb)
+    assert planes.dtype == torch.float32
+    expected = reference_lab(rgb.double() / 255) / np.array([50, 128, 128]).reshape(3, 1, 1)
+    expected[:, 0] -= 1
+    np.testing.assert_allclose(planes.numpy(), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(color.rgb_to_planes(rgb.float() / 255), planes, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_lab_to_rgb_agrees_with_scikit_image_outside_the_gamut_too(dtype):
+    generator = torch.Generator().manual_seed(1)
+    lab = torch.rand(3, 64, 64, generator=generator, dtype=torch.float64)
+    lab = lab * torch.tensor([100.0, 256, 256]).view(3, 1, 1) - torch.tensor([0.0, 128, 128]).view(3, 1, 1)
+    lab[0, :8] *= 0.05
+    rgb = color.lab_to_rgb(lab.to(dtype))
+    assert rgb.min() == 0
+    assert rgb.max() == 1
+    np.testing.assert_allclose(rgb.numpy(), reference_rgb(lab), atol=1e-5, rtol=0)
+
+
+channel = st.floats(0, 1)
+
+
+@given(st.tuples(channel, channel, channel))
+def test_there_and_back(colour):
+    rgb = torch.tensor(colour, dtype=torch.float64).view(3, 1, 1)
+    lab = color.rgb_to_lab(rgb)
+    torch.testing.assert_close(color.lab_to_rgb(lab), rgb, atol=1e-6, rtol=0)
+    torch.testing.assert_close(color.denormalize_lab(color.normalize_lab(lab)), lab, atol=1e-12, rtol=0)
+    single = color.rgb_to_planes(rgb.float().unsqueeze(0))
+    torch.testing.assert_close(color.join(single[:, :1], single[:, 1:])[0], rgb.float(), atol=3e-5, rtol=0)
+
+
+def test_the_ranges_of_the_paper():
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=torch.float64)] * 3).T.view(3, 8, 1)
+    lab = color.rgb_to_lab(corners)
+    low, high = lab.amin((1, 2)), lab.amax((1, 2))
+    torch.testing.assert_close(low[1:], torch.tensor([-86.18, -107.86]).double(), atol=0.01, rtol=0)
+    torch.testing.assert_close(high, torch.tensor([100, 98.23, 94.48]).double(), atol=0.01, rtol=0)
+    targets = color.normalize_lab(color.rgb_to_lab(cube(32)))[1:]
+    assert targets.min() > -0.843
+    assert targets.max() < 0.768
+
+
+def test_gradients_by_finite_differences_black_included():
+    rgb = torch.tensor([[0, 0, 0], [1, 1, 1], [0.5, 0, 0.2], [0.02, 0.03, 0.01], [0, 0, 1]], dtype=torch.float64)
+    rgb = rgb.T.reshape(3, 5, 1).requires_grad_()
+    assert torch.autograd.gradcheck(color.rgb_to_lab, rgb)
+    lab = torch.tensor([[0.5, 0.01, 0], [50, 20, -30], [95, -5, 4], [5, 3, 2]], dtype=torch.float64)
+    lab = lab.T.reshape(3, 4, 1).requires_grad_()
+    assert torch.autograd.gradcheck(color.lab_to_rgb, lab)
+
+
+def test_gradients_are_finite_everywhere():
+    rgb = torch.tensor([0.0, 1e-12, 0.04045, 1.0]).view(1, 1, 4).repeat(3, 1, 1).requires_grad_()
+    (slope,) = torch.autograd.grad(color.rgb_to_lab(rgb).sum(), rgb)
+    assert slope.isfinite().all()
+    assert slope.abs().max() < 1000
+    axis = torch.linspace(-1, 1, 9)
+    planes = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij")).reshape(1, 3, 9, 81).requires_grad_()
+    (slope,) = torch.autograd.grad(color.join(planes[:, :1], planes[:, 1:]).sum(), planes)
+    assert slope.isfinite().all()
+
+
+def test_half_precision_is_computed_in_float32_and_any_leading_dimensions_do():
+    rgb = cube(8)
+    expected = color.rgb_to_lab(rgb.float())
+    assert color.rgb_to_lab(rgb.bfloat16()).dtype == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(color.rgb_to_lab(rgb.float()), expected)
+    several = rgb.float().expand(2, 4, *rgb.shape)
+    torch.testing.assert_close(color.rgb_to_lab(several), expected.expand_as(several))
+    torch.testing.assert_close(color.lab_to_rgb(color.rgb_to_lab(several))[1, 2], rgb.float(), atol=3e-5, rtol=0)
+
+
+def test_standardized_rgb():
+    rgb = torch.full((2, 3, 1, 1), 0.5)
+    expected = [(0.5 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, (0.5 - 0.406) / 0.225]
+    torch.testing.assert_close(color.standardize_rgb(rgb)[1].flatten(), torch.tensor(expected))
