@@ -21,11 +21,8 @@ IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 _XYZ_FROM_RGB = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 _WHITE = (0.95047, 1.0, 1.08883)
-_MATRIX = torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64, device="cpu") / torch.tensor(
-    _WHITE, dtype=torch.float64, device="cpu"
-).unsqueeze(1)
-_TO_WHITE: list[list[float]] = _MATRIX.tolist()  # linear RGB -> XYZ in parts of the white point
-_FROM_WHITE: list[list[float]] = _MATRIX.inverse().tolist()
+_TO_WHITE = [[part / white for part in row] for row, white in zip(_XYZ_FROM_RGB, _WHITE, strict=True)]  # of linear RGB
+_FROM_WHITE: list[list[float]] = torch.tensor(_TO_WHITE, dtype=torch.float64, device="cpu").inverse().tolist()
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -90,9 +87,9 @@ def _mix(matrix: list[list[float]], planes: list[Tensor]) -> list[Tensor]:
     return [torch.add(p * i, q, alpha=j).add(r, alpha=k) for i, j, k in matrix]
 
 
-# Each of the four curves is a line up to a knee and a power beyond. As power(max(t, knee)) + line(min(t, knee)), the line
-# being 0 at the knee, it needs no where(), which costs more than the power, and its slope is finite everywhere: the power
-# is never taken near 0, where a root's slope is infinite.
+# Each of the four curves is a line up to a knee and a power beyond. As power(max(t, knee)) + line(min(t, knee)), with a
+# line that is 0 at the knee, it needs no where(), which costs more than the power, and its slope is finite everywhere:
+# the power is never taken near 0, where a root's slope is infinite.
 _KNEE = 6.0 / 29.0  # of f, as CIE defines it; scikit-image's rounded 0.2068966 and 7.787 leave a step of 3e-7 there
 _SLOPE = 3.0 * _KNEE * _KNEE
 

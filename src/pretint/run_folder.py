@@ -55,15 +55,19 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, manifest: dict[str, Any]) -> "RunFolder":
-        """Make the folder and write its manifest.
+        """Make the folder and write its manifest. A run that failed before its first checkpoint is begun anew.
 
         Raises:
             RunError: the folder holds a run already, or other files.
         """
         if (path / MANIFEST).exists():
-            raise RunError(
-                f"--out {path}: holds a run already; choose another folder, or add --resume to go on with it"
-            )
+            run = cls(path)
+            if run.manifest.get("state") != "failed" or run.pointer("last"):
+                raise RunError(
+                    f"--out {path}: holds a run already; choose another folder, or add --resume to go on with it"
+                )
+            run.write_manifest(manifest)
+            return run
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunError(f"--out {path}: exists and is not empty; choose another folder")
         path.mkdir(parents=True, exist_ok=True)

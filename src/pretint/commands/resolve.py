@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from pretint import recipe
 from pretint.experiments.options import TrainingOptions, with_sections
 from pretint.methods import names
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _of_run(init: str) -> dict[str, Any]:
 def _early(arguments: Sequence[str], name: str) -> str | None:
     """The value of an option that decides which other options there are."""
     value = None
-    for here, after in zip(arguments, [*arguments[1:], None], strict=True):
+    for here, after in zip(arguments, [*arguments, None][1:], strict=True):
         if here == f"--{name}":
             value = after
         elif here.startswith(f"--{name}="):
@@ -104,3 +106,10 @@ def _split_commas(arguments: Sequence[str]) -> list[str]:
         else:
             split.append(argument)
     return split
+
+
+def plain_options(kind: type[T], verb: str, arguments: Sequence[str]) -> T:
+    """Options of a verb that needs no recipe, read by tyro."""
+    import tyro
+
+    return tyro.cli(kind, args=list(arguments), prog=f"pretint {verb}", description=kind.__doc__)

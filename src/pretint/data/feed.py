@@ -323,7 +323,7 @@ def _load(pictures: _Pictures, addresses: Iterable[_Address], workers: int, pin:
         sampler=addresses,
         num_workers=workers,
         collate_fn=_as_it_is,
-        worker_init_fn=_ignore_interrupts,
+        worker_init_fn=_outlive_signals,
         pin_memory=pin,
         generator=torch.Generator(),  # else the loader draws from torch's global stream
     )
@@ -344,6 +344,10 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _ignore_interrupts(worker: int) -> None:
-    """Ctrl-C reaches every process of the terminal; the workers leave it to the training, which saves and then ends them."""
+def _outlive_signals(worker: int) -> None:
+    """Ctrl-C, and SIGTERM where a job is ended, reach every process; the workers leave it to the training, which saves and ends them.
+
+    A second SIGTERM does end a worker: torch's loader sends it to one that hangs.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(signal.SIGTERM, signal.SIG_DFL))

@@ -39,7 +39,7 @@ def write(
     size: int = 128,
     splits: Mapping[str, int] | None = None,
     workers: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write scenes 0 to ``pictures - 1`` of a seed as a folder of pictures, masks, labels and split lists.
 
@@ -57,7 +57,7 @@ def write(
         splits: pictures in each split, in their order; together ``pictures``. By default four fifths are "train", the
             rest "test".
         workers: processes; by default one for each core, and none beside this one for fewer than 200 pictures.
-        progress: called with the number of pictures written since the last call.
+        progress: told (pictures written, all).
 
     Returns:
         The folder.
@@ -126,7 +126,7 @@ def _holds(folder: Path, manifest: dict[str, object]) -> bool:
 
 
 def _write_pictures(
-    folder: Path, pictures: int, seed: int, size: int, workers: int | None, progress: Callable[[int], None] | None
+    folder: Path, pictures: int, seed: int, size: int, workers: int | None, progress: Callable[[int, int], None] | None
 ) -> list[tuple[str, ...]]:
     """Write images and masks; gives the labels of every picture in order."""
     one = partial(_write_one, folder, seed, size)
@@ -137,7 +137,7 @@ def _write_pictures(
         for picture in range(pictures):
             labels.append(one(picture))
             if progress:
-                progress(1)
+                progress(len(labels), pictures)
         return labels
     # Spawned, not forked: the caller may have loaded torch and its threads.
     context = multiprocessing.get_context("spawn")
@@ -147,7 +147,7 @@ def _write_pictures(
             for found in pool.map(one, range(pictures), chunksize=32):
                 labels.append(found)
                 if progress:
-                    progress(1)
+                    progress(len(labels), pictures)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from pretint import recipe
-from pretint.data.feed import Batch, once
+from pretint.data.feed import Batch, Target, once
 from pretint.data.layouts import open_source
+from pretint.data.masks import validate_masks
 from pretint.data.record import Record, Source, fingerprint
 from pretint.data.splits import carve_validation, label_matrix, subset
 from pretint.errors import DataError
@@ -16,7 +18,15 @@ from pretint.experiments.options import FinetuneOptions
 from pretint.experiments.results import FinetuneResult
 from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of_best, seed_weights
 from pretint.inference.models import build_task_network
+from pretint.methods import load
 from pretint.tasks.fine_tuning import FineTuning, Schedule
+
+
+class _Numbered(NamedTuple):
+    """Some of the training pictures, with their numbers in the full list."""
+
+    records: tuple[Record, ...]
+    numbers: tuple[int, ...]
 
 
 def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
@@ -26,8 +36,6 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
         PretintError: the options, the data, the weights or the folder are not right.
         Interrupted: stopped by a signal, after saving.
     """
-    from pretint.methods import load
-
     target = load("tasks", options.task).TARGET
     source = open_source(
         options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target
@@ -38,14 +46,15 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
         raise DataError(
             f"--data {options.data}: the layout {source.layout} has no {kind} here, which {options.task} needs"
         )
-    training, held_out = _pictures(options, source)
+    numbered, held_out = _pictures(options, source, target)
+    training = numbered.records
     seed_weights(options.seed)
     task, network = build_task_network(recipe.as_values(options), classes)
     account = initialize(network, options.init)
 
     start = begin("finetune", options, quiet)
-    with start.run.locked():
-        start.run.update_manifest(
+    with start.holding():
+        start.note(
             classes=classes,
             loaded=account.as_dict(),
             constant=task.frequencies(training, source.mask_map),
@@ -68,7 +77,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
             weight_decay=options.weight_decay,
             eps=options.eps,
         )
-        how = {"classes": classes, "mask_map": source.mask_map}
+        how = {"classes": classes, "mask_map": source.mask_map, "numbers": numbered.numbers}
         run_loop(
             start,
             options,
@@ -84,27 +93,32 @@ def _split(source: Source) -> str:
     return "train" if "train" in source.splits else "all"
 
 
-def _pictures(options: FinetuneOptions, source: Source) -> tuple[Sequence[Record], Sequence[Record]]:
-    """Training and held-out pictures: validation is carved out first, so that every fraction is scored on the same."""
+def _pictures(options: FinetuneOptions, source: Source, target: Target) -> tuple[_Numbered, Sequence[Record]]:
+    """Training pictures with their numbers in the full list, and held-out ones.
+
+    Validation is carved out first, so that every fraction is scored on the same; a picture keeps its number, and with it
+    its crops, in every fraction.
+    """
     records = source.split(options.split or _split(source))
+    if target == "mask":
+        validate_masks(records, source.mask_map)
     training, held_out = (
         carve_validation(records, options.validation, options.seed) if options.validation else (records, ())
     )
+    numbers = np.arange(len(training))
     if options.fraction < 1:
         labels = (
             label_matrix(training, source.classes)
             if source.classes and all(record.labels is not None for record in training)
             else np.zeros((len(training), 0), dtype=bool)
         )
-        training = tuple(training[i] for i in subset(labels, options.fraction, options.seed))
-    return training, held_out
+        numbers = subset(labels, options.fraction, options.seed)
+    return _Numbered(tuple(training[i] for i in numbers), tuple(numbers.tolist())), held_out
 
 
 def _held_out(
     records: Sequence[Record], options: FinetuneOptions, start: Start, source: Source, classes: Sequence[str]
 ) -> Iterator[Batch]:
-    from pretint.methods import load
-
     return once(
         records,
         size=options.size,

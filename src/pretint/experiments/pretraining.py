@@ -12,7 +12,7 @@ from pretint.color import join
 from pretint.data.feed import Batch, once
 from pretint.data.layouts import open_pool
 from pretint.data.record import Record, fingerprint
-from pretint.data.screening import Screening, screen
+from pretint.data.screening import screen
 from pretint.data.splits import carve_validation
 from pretint.errors import DataError
 from pretint.experiments.options import PretrainOptions
@@ -21,6 +21,7 @@ from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of
 from pretint.objective import Objective
 from pretint.pretexts.pretext import Pretext, build_pretext
 from pretint.run_folder import RunFolder
+from pretint.training.progress import counting
 
 SAMPLES = 8
 """Pictures in the grid of each epoch."""
@@ -34,12 +35,12 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
         Interrupted: stopped by a signal, after saving.
     """
     start = begin("pretrain", options, quiet)
-    with start.run.locked():
+    with start.holding():
         training, held_out, mean_colour = _pictures(options, start)
         values = recipe.as_values(options)
         seed_weights(options.seed)
         pretext = build_pretext(values)
-        start.run.update_manifest(
+        start.note(
             data={
                 "folders": [str(folder) for folder in options.data],
                 "fingerprint": start.check_fingerprint(fingerprint((*training, *held_out))),
@@ -63,11 +64,20 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
 def _pictures(options: PretrainOptions, start: Start) -> tuple[tuple[Record, ...], tuple[Record, ...], list[float]]:
     """Training and held-out pictures, and the mean ab of all that are kept (in units of 128 Lab units)."""
     pool = open_pool(options.data, options.split)
-    screening: Screening = screen(
-        pool, workers=start.workers, cache=start.run.path / "screening.tsv", most_broken=options.most_broken
-    )
+    if not start.first:
+        start.fabric.barrier()  # the first process looks at the pictures, the others at what it wrote down
+    with counting("looking at the pictures", start.quiet or not start.first) as progress:
+        screening = screen(
+            pool,
+            workers=start.workers,
+            cache=start.run.path / "screening.tsv",
+            progress=progress,
+            most_broken=options.most_broken,
+        )
     kept = screening.kept if not options.keep_grey else screening.readable
-    screening.write_list(start.run.path / "left_out.tsv", keep_grey=options.keep_grey)
+    if start.first:
+        screening.write_list(start.run.path / "left_out.tsv", keep_grey=options.keep_grey)
+        start.fabric.barrier()
     if left := len(pool) - len(kept):
         grey = 0 if options.keep_grey else len(screening.grey)
         start.say(

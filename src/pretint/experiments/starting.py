@@ -4,7 +4,8 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,34 @@ class Start:
     resumed: bool
     quiet: bool
 
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes."""
+        return bool(self.fabric.is_global_zero)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold the run for writing, by the first process for all.
+
+        Raises:
+            RunError: another training holds it.
+        """
+        with self.run.locked() if self.first else nullcontext():
+            try:
+                yield
+            except BaseException:
+                if self.run.manifest["state"] == "running":  # what happens in the training itself is noted there
+                    self.note(state="failed")
+                raise
+
+    def note(self, **entries: Any) -> None:
+        """Replace entries of run.json."""
+        if self.first:
+            self.run.update_manifest(**entries)
+
     def say(self, line: str) -> None:
         """A line on stderr, from the first process alone."""
-        if not self.quiet and self.fabric.is_global_zero:
+        if not self.quiet and self.first:
             print(line, file=sys.stderr)
 
     def check_fingerprint(self, fingerprint: str) -> str:

@@ -7,7 +7,8 @@ from pretint import recipe
 from pretint.methods import load
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.networks.hypercolumn import HypercolumnDecoder
-from pretint.networks.unet import UNetDecoder
+from pretint.networks.unet import Options as UNetOptions
+from pretint.networks.unet import UNetDecoder, UNetEncoder
 
 
 def build_backbone(values: Mapping[str, Any]) -> Backbone:
@@ -23,4 +24,10 @@ def build_decoder(values: Mapping[str, Any], backbone: Backbone) -> Decoder:
     name = values["decoder"]
     if name == "auto":
         name = "unet" if values["backbone"] == "unet" else "hypercolumn"
-    return UNetDecoder(backbone) if name == "unet" else HypercolumnDecoder(backbone)
+    # A decoder is normalised like its backbone, else --residual.normalization group would leave batch norms in the network.
+    normalization = values[values["backbone"]].get("normalization", "batch")
+    if name == "hypercolumn":
+        return HypercolumnDecoder(backbone, normalization=normalization)
+    return UNetDecoder(
+        backbone, None if isinstance(backbone, UNetEncoder) else UNetOptions(normalization=normalization)
+    )

@@ -7,7 +7,7 @@
     group           picture, group    the same          the same
 
 `batch-always` is what the authors' code does: its generator normalises by the batch at test time too, except where a
-layer is frozen. Unlike there, moving averages are updated only in training, so that colouring a picture changes no state.
+layer is frozen. Unlike there, moving averages change in training only, so that colouring a picture leaves no trace.
 """
 
 import math

@@ -35,6 +35,5 @@ class Classifier(TaskNetwork):
             self.head = PooledLinear(backbone.channels[-len(strides) :], classes)
 
     def forward(self, planes: Tensor) -> Tensor:
-        pyramid = self.backbone(planes)
-        logits: Tensor = self.head(pyramid[-1] if isinstance(self.head, FlattenClassifier) else pyramid)
+        logits: Tensor = self.head(self.backbone(planes))
         return logits

@@ -1,10 +1,12 @@
 """Progress with pictures/s and time left: a bar in a terminal, plain lines elsewhere. All of it goes to stderr."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class TrainingProgress:
@@ -83,3 +85,30 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@contextmanager
+def counting(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Progress of work that counts pictures: a bar in a terminal, a line every 30 s elsewhere.
+
+    Within the block, the function it gives is told (done, all).
+    """
+    console = Console(stderr=True, highlight=False, quiet=quiet)
+    bar = Progress(
+        TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True
+    )
+    task = bar.add_task(what, total=None)
+    last = time.monotonic()
+
+    def told(done: int, total: int) -> None:
+        nonlocal last
+        bar.update(task, completed=done, total=total)
+        if not console.is_terminal and time.monotonic() - last > 30:
+            last = time.monotonic()
+            console.print(f"{what}: {done} of {total}", soft_wrap=True)
+
+    if not console.is_terminal:
+        yield told
+        return
+    with bar:
+        yield told

@@ -2,14 +2,17 @@
 
 classes.txt     a line a class, "name" (ids 0, 1, ...) or "id name"; the first is the background. Without it the masks are read for ids
 SPLIT.txt       lists of names, as many as there are splits
+labels.csv      which picture shows which class; without it a picture shows the classes of its mask
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from pretint.data.layouts import table
 from pretint.data.layouts.pictures import walk
-from pretint.data.reading import read_mask
+from pretint.data.reading import ids_to_classes, read_mask
 from pretint.data.record import VOID, Record, Source
 from pretint.errors import DataError, OptionError
 
@@ -48,7 +51,39 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
         for path in sorted(folder.glob("*.txt"))
         if path.stem not in ("classes", "all") and not path.stem.lower().startswith(("readme", "license"))
     }
-    return Source("masks", folder, (), splits | {"all": tuple(records.values())}, names, mask_map)
+    splits["all"] = tuple(records.values())
+    shown: tuple[str, ...] = ()
+    if task == "labels":
+        shown, splits = _with_labels(folder, splits, classes, names, mask_map)
+    return Source("masks", folder, shown, splits, names, mask_map)
+
+
+def _with_labels(
+    folder: Path,
+    splits: dict[str, tuple[Record, ...]],
+    classes: tuple[str, ...] | None,
+    names: tuple[str, ...],
+    mask_map: dict[int, int],
+) -> tuple[tuple[str, ...], dict[str, tuple[Record, ...]]]:
+    """The classes of the labels, and the splits with each record's labels: of labels.csv, else of the masks."""
+    labels: dict[str, tuple[str, ...] | None]
+    if table.recognises(folder):
+        source = table.read(folder, classes)
+        shown = source.classes
+        labels = {record.id: record.labels for record in source.split("all")}
+    else:
+        shown = names[1:]  # the background is no label
+        labels = {record.id: _seen(record, names, mask_map) for record in splits["all"] if record.mask is not None}
+    return shown, {
+        name: tuple(replace(record, labels=labels.get(record.id)) for record in records)
+        for name, records in splits.items()
+    }
+
+
+def _seen(record: Record, names: tuple[str, ...], mask_map: dict[int, int]) -> tuple[str, ...]:
+    assert record.mask is not None
+    present = set(np.unique(ids_to_classes(read_mask(record.mask), mask_map, record.mask)).tolist())
+    return tuple(name for i, name in enumerate(names) if i in present and i > 0)
 
 
 def _stem(path: Path, root: Path) -> str:

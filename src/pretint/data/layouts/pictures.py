@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pretint.data.reading import PICTURE_SUFFIXES
 from pretint.data.record import Record, Source
+from pretint.errors import DataError
 
 
 def recognises(folder: Path) -> bool:
@@ -45,3 +46,20 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
         yield folder / name
     for name in sorted(folders):
         yield from _walk(folder / name, seen)
+
+
+def pictures_below(path: Path) -> Iterator[tuple[Path, Path]]:
+    """A picture, or every picture of a folder, each with its place below it.
+
+    Raises:
+        DataError: there is nothing at this path, or no picture in it.
+    """
+    if path.is_file():
+        yield path, Path(path.name)
+        return
+    if not path.is_dir():
+        raise DataError(f"{path}: there is no such file or folder; check the path")
+    if not recognises(path):
+        raise DataError(f"{path}: no pictures here; check the path")
+    for source in walk(path):
+        yield source, source.relative_to(path)

@@ -1,0 +1,88 @@
+"""``pretint colorize``: colour photographs at their full size."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from pretint.commands.resolve import plain_options
+from pretint.errors import OptionError
+
+if TYPE_CHECKING:
+    from pretint.inference.colorizing import ColorizeResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorizeOptions:
+    """Colour photographs. The colours are predicted at the network's size and joined to the picture's own lightness at full
+    size, so sharpness, EXIF and colour profile stay."""
+
+    paths: tyro.conf.Positional[tuple[Path, ...]]
+    """Pictures, or folders of pictures."""
+    out: Path
+    """Folder for the coloured pictures; JPEGs stay JPEGs, others become PNG."""
+    model: str
+    """A run of pretint pretrain, or a .safetensors file of one."""
+    samples: int = 1
+    """Colorizations of each picture; more than one keeps dropout on, and each is different."""
+    seed: int = 0
+    """Seed of the samples."""
+    overwrite: bool = False
+    """Colour again what is in --out already."""
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise OptionError(f"--samples {self.samples}: must be at least 1")
+        if not self.paths:
+            raise OptionError("colorize: name at least one picture or folder")
+
+
+def colorize(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    out: str | Path,
+    model: str | Path,
+    samples: int = 1,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> "ColorizeResult":
+    """Colour pictures into a folder; options as in ``pretint colorize``.
+
+    Raises:
+        PretintError: no pictures, or a model that does not fit.
+    """
+    chosen = [paths] if isinstance(paths, str | Path) else paths
+    options = ColorizeOptions(
+        paths=tuple(map(Path, chosen)), out=Path(out), model=str(model), samples=samples, seed=seed, overwrite=overwrite
+    )
+    return _run(options, quiet=True)
+
+
+def command(arguments: Sequence[str]) -> None:
+    """The verb on the command line."""
+    options = plain_options(ColorizeOptions, "colorize", arguments)
+    result = _run(options, quiet=False)
+    for _, reason in result.refused:
+        print(f"left out: {reason}", file=sys.stderr)
+    if result.present:
+        print(f"{len(result.present)} were there already; --overwrite colours them again", file=sys.stderr)
+    print(f"{len(result.written)} coloured pictures in {options.out}")
+
+
+def _run(options: ColorizeOptions, quiet: bool) -> "ColorizeResult":
+    from pretint.inference.colorizing import colorize_files
+    from pretint.training.progress import counting
+
+    with counting("colouring", quiet) as progress:
+        return colorize_files(
+            options.paths,
+            options.out,
+            options.model,
+            samples=options.samples,
+            seed=options.seed,
+            overwrite=options.overwrite,
+            progress=progress,
+        )

@@ -1,0 +1,101 @@
+"""``pretint evaluate``: score a run on test pictures."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from pretint.commands.resolve import plain_options
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """Score a run on pictures it was not trained on, beside the scores of knowing nothing."""
+
+    run: tyro.conf.Positional[str]
+    """A run of pretint pretrain or finetune, or a .safetensors file of one."""
+    data: Path
+    """Folder of test pictures: any photos for a colorizer, labelled ones for a task."""
+    split: str | None = None
+    """List of pictures to score on; where not given: test, else val, else all pictures."""
+    layout: str | None = None
+    """How the data lie in their folder; recognised where not given."""
+    json: bool = False
+    """Print one JSON document."""
+
+
+def evaluate(
+    run: str | Path, *, data: str | Path, split: str | None = None, layout: str | None = None
+) -> dict[str, Any]:
+    """Score a run; gives back what ``pretint evaluate --json`` prints.
+
+    A colorizer: rows ``model``, ``grey`` and ``mean_colour``, each with ``psnr`` (dB), ``ssim`` and ``colourfulness`` as
+    mean, min and max over pictures. A task: ``scores`` and ``constant``.
+
+    Raises:
+        PretintError: the run or the data are not right.
+    """
+    return _run(EvaluateOptions(run=str(run), data=Path(data), split=split, layout=layout), quiet=True)
+
+
+def command(arguments: Sequence[str]) -> None:
+    """The verb on the command line."""
+    options = plain_options(EvaluateOptions, "evaluate", arguments)
+    result = _run(options, quiet=False)
+    if options.json:
+        print(json.dumps(result, indent=2))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for table in _tables(result):
+        console.print(table)
+    if result.get("trained_on_these"):
+        print("these pictures were trained on: the scores say nothing about others; name a --split", file=sys.stderr)
+
+
+def _run(options: EvaluateOptions, quiet: bool) -> dict[str, Any]:
+    from pretint.inference.evaluating import evaluate_colorization, evaluate_task
+    from pretint.inference.models import load_task, open_trained
+    from pretint.training.progress import counting
+
+    kind = open_trained(options.run).description["kind"]
+    with counting("scoring", quiet) as progress:
+        if kind == "pretrain":
+            return evaluate_colorization(Path(options.run), options.data, options.split, options.layout, progress)
+        return evaluate_task(load_task(options.run), options.data, options.split, options.layout, progress)
+
+
+def _tables(result: dict[str, Any]) -> list[Any]:
+    """The result as tables for a terminal."""
+    from rich.table import Table
+
+    title = f"{result['pictures']} pictures ({result['split']})"
+    if "model" in result:
+        table = Table("", "PSNR dB", "SSIM", "colourfulness", title=f"{title}; mean (min to max)", title_justify="left")
+        for row in ("model", "grey", "mean_colour"):
+            table.add_row(
+                row.replace("_", " "), *(_spread(result[row][score]) for score in ("psnr", "ssim", "colourfulness"))
+            )
+        table.add_row("original", "", "", _spread(result["original"]["colourfulness"]))
+        return [table]
+    scores, constant = result["scores"], result["constant"]
+    table = Table("score", "network", "constant predictor", title=title, title_justify="left")
+    for name, value in scores.items():
+        rows = value.items() if isinstance(value, dict) else [("", value)]
+        for label, number in rows:
+            other = constant[name][label] if label else constant[name]
+            table.add_row(f"{name} {label}".strip(), _number(number), _number(other))
+    return [table]
+
+
+def _spread(values: dict[str, float]) -> str:
+    return f"{values['mean']:.4g} ({values['min']:.3g} to {values['max']:.3g})"
+
+
+def _number(value: float | None) -> str:
+    return "absent" if value is None else f"{value:.4f}"

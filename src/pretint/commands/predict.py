@@ -1,0 +1,58 @@
+"""``pretint predict``: labels or masks for new pictures."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from pretint.commands.resolve import plain_options
+from pretint.errors import OptionError
+
+if TYPE_CHECKING:
+    from pretint.inference.predicting import PredictResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """Labels or masks for new pictures, by a fine-tuned run."""
+
+    run: tyro.conf.Positional[str]
+    """A run of pretint finetune, or a .safetensors file of one."""
+    paths: tyro.conf.Positional[tuple[Path, ...]]
+    """Pictures, or folders of pictures."""
+    out: Path
+    """Folder for labels.csv, or for masks/ and overlays/."""
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise OptionError("predict: name at least one picture or folder after the run")
+
+
+def predict(run: str | Path, paths: str | Path | Sequence[str | Path], *, out: str | Path) -> "PredictResult":
+    """Predict for pictures; options as in ``pretint predict``.
+
+    Raises:
+        PretintError: no pictures, or a run that is no fine-tuning.
+    """
+    chosen = [paths] if isinstance(paths, str | Path) else paths
+    return _run(PredictOptions(run=str(run), paths=tuple(map(Path, chosen)), out=Path(out)), quiet=True)
+
+
+def command(arguments: Sequence[str]) -> None:
+    """The verb on the command line."""
+    options = plain_options(PredictOptions, "predict", arguments)
+    result = _run(options, quiet=False)
+    for _, reason in result.refused:
+        print(f"left out: {reason}", file=sys.stderr)
+    print(f"{len(result.written)} files in {options.out}")
+
+
+def _run(options: PredictOptions, quiet: bool) -> "PredictResult":
+    from pretint.inference.predicting import predict_files
+    from pretint.training.progress import counting
+
+    with counting("predicting", quiet) as progress:
+        return predict_files(options.run, options.paths, options.out, progress)

@@ -1,0 +1,92 @@
+"""What a recipe or a run is, without training: its networks, their cost, its steps, its files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pretint.inference.models import build_task_network
+from pretint.networks.backbone import PLANE_COUNT
+from pretint.networks.build import build_backbone, build_decoder
+from pretint.networks.counting import cost
+from pretint.networks.patchgan import PatchDiscriminator
+from pretint.pretexts.pretext import build_pretext
+from pretint.run_folder import RunFolder
+from pretint.tasks.task import build_task
+
+PAPER_PICTURES = 82_783
+"""Pictures of COCO 2014 train, on which the paper pretrains."""
+PAPER_LABELS = {"multilabel": 20, "segmentation": 21}
+"""Classes of the paper's tasks on Pascal VOC, background included for segmentation."""
+
+
+def describe_recipe(values: Mapping[str, Any], pictures: int | None) -> dict[str, Any]:
+    """Networks of a pretraining recipe, with the downstream networks that it would transfer to.
+
+    Args:
+        values: complete options of the recipe.
+        pictures: number of training pictures, for the count of steps; None leaves it out.
+    """
+    with torch.device("meta"):
+        pretext = build_pretext(values)
+        networks = {name: _cost(network, values) for name, network in pretext.networks.items()}
+        head = {"head": "paper"} if values["recipe"].startswith("paper") else {}
+        for name, task in (("classifier", "multilabel"), ("segmenter", "segmentation")):
+            section = head if task == "multilabel" else {}
+            classes = [str(k) for k in range(PAPER_LABELS[task])]
+            built = build_task({"task": task, task: section}, classes)
+            backbone = build_backbone(values)
+            decoder = build_decoder(values, backbone) if built.target == "mask" else None
+            networks[name] = _cost(built.network(backbone, decoder, values["size"]), values)
+    description: dict[str, Any] = {"recipe": values["recipe"], "options": dict(values), "networks": networks}
+    if pictures:
+        description["steps"] = _steps(pictures, values)
+    return description
+
+
+def describe_run(run: RunFolder) -> dict[str, Any]:
+    """A run's networks, progress and files."""
+    manifest = run.manifest
+    values = manifest["options"]
+    with torch.device("meta"):
+        if manifest["kind"] == "pretrain":
+            networks = {name: _cost(network, values) for name, network in build_pretext(values).networks.items()}
+        else:
+            networks = {"network": _cost(build_task_network(values, manifest["classes"])[1], values)}
+    last, best = run.pointer("last"), run.pointer("best")
+    return {
+        "run": str(run.path),
+        "kind": manifest["kind"],
+        "state": manifest["state"],
+        "options": values,
+        "networks": networks,
+        "steps": _steps(manifest["data"]["training"], values),
+        "done": last["step"] if last else 0,
+        "best": best,
+        "files": {
+            str(path.relative_to(run.path)): path.stat().st_size
+            for path in sorted(run.path.rglob("*"))
+            if path.is_file()
+        },
+    }
+
+
+def _cost(network: nn.Module, values: Mapping[str, Any]) -> dict[str, int]:
+    size = values["size"]
+    if isinstance(network, PatchDiscriminator):
+        found = cost(network, (1, size, size), (2, size, size))
+    else:
+        found = cost(network, (PLANE_COUNT[values[values["backbone"]]["planes"]], size, size))
+    return {"trainable": found.trainable, "total": found.total, "multiply_adds": found.multiply_adds}
+
+
+def _steps(pictures: int, values: Mapping[str, Any]) -> dict[str, int]:
+    epoch = pictures // values["batch_size"]
+    return {"pictures": pictures, "per_epoch": epoch, "total": epoch * values["epochs"]}
+
+
+def is_run(source: str) -> bool:
+    """Whether this is the folder of a run."""
+    return (Path(source) / "run.json").is_file()

@@ -1,0 +1,193 @@
+"""Scores of a run on pictures it was not trained on, always beside the scores of knowing nothing."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from pretint.data.feed import Batch, once
+from pretint.data.layouts import open_source
+from pretint.data.masks import read_pair, validate_masks
+from pretint.data.reading import read_rgb
+from pretint.data.record import Record, Source
+from pretint.data.views import ViewOptions
+from pretint.errors import DataError
+from pretint.inference.colorizing import Colorizer
+from pretint.inference.full_resolution import fit, predict_ab, recolour
+from pretint.inference.models import TaskModel, Trained, best_device
+from pretint.metrics.image import colourfulness, psnr, ssim
+from pretint.metrics.meters import RunningMeter
+from pretint.tasks.task import ScoreMeter
+
+SMALLEST = 11
+"""Sides in pixels of the smallest picture that SSIM's window fits into."""
+
+Progress = Callable[[int, int], None] | None
+
+
+def evaluate_colorization(
+    source: Path, folder: Path, split: str | None, layout: str | None, progress: Progress
+) -> dict[str, Any]:
+    """Coloured pictures against their originals, at their own size and as ``colorize`` writes them.
+
+    Rows: ``model``; ``grey``, the same pictures without colour; ``mean_colour``, all pixels in the mean colour of the
+    training pictures. Columns: ``psnr`` (dB, over RGB), ``ssim`` (RGB), ``colourfulness`` (Hasler and Suesstrunk), each
+    with mean, min and max over pictures. Beside them ``original``, the originals' colourfulness.
+
+    Raises:
+        DataError: there are no pictures of at least 11 pixels a side.
+    """
+    colorizer = Colorizer(source)
+    data = open_source(folder, layout)
+    records = data.split(split or _test_split(data))
+    mean = torch.tensor(colorizer.trained.description["mean_colour"], dtype=torch.float32).view(1, 2, 1, 1)
+    meters: dict[str, dict[str, RunningMeter]] = {}
+    count = 0
+    for done, record in enumerate(records):
+        if progress:
+            progress(done, len(records))
+        original = read_rgb(record.path)
+        if min(original.shape[:2]) < SMALLEST:
+            continue
+        count += 1
+        # The grey row is a picture without any colour, not one that a pass through Lab and back has rounded.
+        planes = {
+            "model": predict_ab(original, colorizer, colorizer.size),
+            "grey": torch.zeros(1, 2, 1, 1),
+            "mean_colour": mean,
+        }
+        for name, ab in planes.items():
+            coloured = recolour(original, ab)
+            scores = {
+                "psnr": psnr(original, coloured),
+                "ssim": ssim(original, coloured),
+                "colourfulness": colourfulness(coloured),
+            }
+            for score, value in scores.items():
+                meters.setdefault(name, {}).setdefault(score, RunningMeter()).update(min(value, PSNR_OF_EQUALS))
+        meters.setdefault("original", {}).setdefault("colourfulness", RunningMeter()).update(colourfulness(original))
+    if not count:
+        raise DataError(f"--data {folder}: no picture here is at least {SMALLEST} pixels wide and high")
+    rows = {name: {score: meter.compute() for score, meter in scores.items()} for name, scores in meters.items()}
+    return {**rows, "pictures": count, "split": split or _test_split(data)}
+
+
+PSNR_OF_EQUALS = 100.0
+"""dB: what a picture without any error counts as, whose PSNR is infinite (a grey original, coloured grey)."""
+
+
+def evaluate_task(
+    model: TaskModel, folder: Path, split: str | None, layout: str | None, progress: Progress
+) -> dict[str, Any]:
+    """A fine-tuned network on labelled pictures: ``scores`` of the network and of the ``constant`` predictor.
+
+    Masks are scored at their own size, labels at the size of the training.
+
+    Raises:
+        DataError: the data have no such labels or masks, or other classes.
+    """
+    options = model.trained.options
+    classes = list(model.task.classes)
+    named = options["classes"] or None
+    data = open_source(folder, layout, named, other_classes=options["other_classes"], task=model.task.target)
+    theirs = list(data.classes if model.task.target == "labels" else data.mask_classes)
+    if theirs != classes:
+        raise DataError(
+            f"--data {folder}: has the classes {', '.join(theirs) or 'none'}, but the run learned {', '.join(classes)}"
+        )
+    chosen = split or _test_split(data)
+    records = data.split(chosen)
+    scores, constant = model.task.meter(), model.task.meter()
+    device = best_device()
+    model.network.to(device)
+    batches = _batches(model, data, records)
+    done = 0
+    for batch in batches:
+        if progress:
+            progress(done, len(records))
+        prediction = _predict(model, batch, device)
+        scores.update(batch, prediction)
+        _constant(model, batch, constant)
+        done += len(batch)
+    return {
+        "task": options["task"],
+        "scores": _finite(scores.compute()),
+        "constant": _finite(constant.compute()),
+        "pictures": len(records),
+        "split": chosen,
+        "trained_on_these": _trained_on(model.trained, folder, chosen),
+    }
+
+
+def _test_split(data: Source) -> str:
+    """The list to score on where none is named: test, else val, else all."""
+    return next(name for name in ("test", "val", "all") if name in data.splits)
+
+
+def _trained_on(trained: Trained, folder: Path, split: str) -> bool:
+    """Whether these very pictures were trained on: a score on them says nothing about others."""
+    data = trained.description.get("data", {})
+    same_folder = Path(data.get("folder", "")).resolve() == folder.resolve()
+    return same_folder and split in (data.get("split"), "all")
+
+
+def _batches(model: TaskModel, data: Source, records: Sequence[Record]) -> Any:
+    options = model.trained.options
+    if model.task.target == "labels":
+        view = ViewOptions(**options["view"])
+        yield from once(
+            records, size=options["size"], view=view, batch_size=32, target="labels", classes=model.task.classes
+        )
+        return
+    validate_masks(records, data.mask_map)
+    for record in records:
+        rgb, mask = read_pair(record, data.mask_map)
+        yield Batch(
+            rgb=torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None],
+            ids=(record.id,),
+            numbers=torch.zeros(1, dtype=torch.int64),
+            flips=torch.zeros(1, dtype=torch.bool),
+            mask=torch.from_numpy(mask)[None],
+        )
+
+
+@torch.inference_mode()
+def _predict(model: TaskModel, batch: Batch, device: torch.device) -> NDArray[Any]:
+    backbone = model.network.backbone
+    if batch.mask is None:
+        batch = batch.to(device)
+        return model.task.prediction(model.network(batch.planes(backbone.planes)))
+    return model.task.prediction(segment(model, batch.rgb[0].permute(1, 2, 0).numpy(), device))
+
+
+@torch.inference_mode()
+def segment(model: TaskModel, rgb: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+    """Logits (1, K, H, W) of a picture of any size: the network sees it as in validation, and its logits are enlarged."""
+    size = model.trained.options["size"]
+    small = fit(rgb, size)
+    batch = Batch(
+        rgb=torch.from_numpy(small.copy()).permute(2, 0, 1)[None],
+        ids=("",),
+        numbers=torch.zeros(1, dtype=torch.int64),
+        flips=torch.zeros(1, dtype=torch.bool),
+    ).to(device)
+    logits = model.network(batch.planes(model.network.backbone.planes))
+    return F.interpolate(logits.float(), size=rgb.shape[:2], mode="bilinear", align_corners=False).cpu()
+
+
+def _constant(model: TaskModel, batch: Batch, meter: ScoreMeter) -> None:
+    target = batch.labels if batch.mask is None else batch.mask
+    assert target is not None
+    meter.update(batch, model.task.constant(model.trained.description["constant"], tuple(target.shape)))
+
+
+def _finite(scores: dict[str, Any]) -> dict[str, Any]:
+    """Scores for JSON: a class that the pictures do not show has none (null)."""
+    return {
+        name: _finite(value) if isinstance(value, dict) else (None if np.isnan(value) else value)
+        for name, value in scores.items()
+    }

@@ -1,0 +1,122 @@
+"""A fine-tuned network on new pictures: a table of labels, or masks with overlays."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from pretint.data.feed import Batch
+from pretint.data.layouts.pictures import pictures_below
+from pretint.data.reading import read_rgb
+from pretint.data.views import ViewOptions, view
+from pretint.errors import DataError, PretintError
+from pretint.inference.evaluating import segment
+from pretint.inference.models import TaskModel, best_device, load_task
+from pretint.run_folder import write_atomically
+
+
+@dataclass
+class PredictResult:
+    """What became of each picture.
+
+    Attributes:
+        written: files that were made.
+        refused: (picture, reason) of those that could not be read.
+    """
+
+    written: list[Path] = field(default_factory=list)
+    refused: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def predict_files(
+    run: Path | str, paths: Sequence[Path], out: Path, progress: Callable[[int, int], None] | None = None
+) -> PredictResult:
+    """Predict for pictures and folders of pictures.
+
+    Labels: ``out/labels.csv``, a line a picture with the probability of each class. Masks: ``out/masks/NAME.png`` (palette,
+    class indices) and ``out/overlays/NAME.png``, at the picture's own size.
+
+    Raises:
+        PretintError: no pictures, none that can be read, or a run that is no fine-tuning.
+    """
+    model = load_task(run)
+    device = best_device()
+    model.network.to(device)
+    result = PredictResult()
+    jobs = {below.with_suffix(""): (source, below) for path in paths for source, below in pictures_below(path)}
+    if len(jobs) < sum(1 for path in paths for _ in pictures_below(path)):
+        raise DataError(
+            "two of the pictures have one name, so their results would be one file; predict them into two folders"
+        )
+    rows: list[list[str]] = []
+    for done, (name, (source, below)) in enumerate(jobs.items()):
+        if progress:
+            progress(done, len(jobs))
+        try:
+            rgb = read_rgb(source)
+        except DataError as error:
+            result.refused.append((source, str(error)))
+            continue
+        if model.task.target == "mask":
+            result.written += _write_masks(model, rgb, out, name, device)
+        else:
+            rows.append([below.as_posix(), *(f"{p:.4f}" for p in _probabilities(model, rgb, device))])
+    if result.refused and not (result.written or rows):
+        raise PretintError(result.refused[0][1])
+    if rows:
+        out.mkdir(parents=True, exist_ok=True)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([["file", *model.task.classes], *rows])
+        write_atomically(out / "labels.csv", text.getvalue().encode())
+        result.written.append(out / "labels.csv")
+    return result
+
+
+@torch.inference_mode()
+def _probabilities(model: TaskModel, rgb: NDArray[np.uint8], device: torch.device) -> list[float]:
+    options = model.trained.options
+    picture, _ = view(rgb, None, options["size"], ViewOptions(**options["view"]).evaluation(), None)
+    batch = Batch(
+        rgb=torch.from_numpy(picture.copy()).permute(2, 0, 1)[None],
+        ids=("",),
+        numbers=torch.zeros(1, dtype=torch.int64),
+        flips=torch.zeros(1, dtype=torch.bool),
+    ).to(device)
+    logits = model.network(batch.planes(model.network.backbone.planes))
+    probabilities: list[float] = model.task.prediction(logits)[0].tolist()
+    return probabilities
+
+
+def _write_masks(model: TaskModel, rgb: NDArray[np.uint8], out: Path, name: Path, device: torch.device) -> list[Path]:
+    classes = model.task.prediction(segment(model, rgb, device))[0].astype(np.uint8)
+    palette = voc_palette()
+    mask = Image.fromarray(classes)
+    mask.putpalette(palette.reshape(-1).tolist())
+    colours = palette[classes]
+    shown = np.where((classes > 0)[..., None], (rgb.astype(np.uint16) + colours) // 2, rgb).astype(np.uint8)
+    written = []
+    for folder, picture in (("masks", mask), ("overlays", Image.fromarray(shown))):
+        target = out / folder / name.with_name(f"{name.name}.png")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        picture.save(content, format="PNG")
+        write_atomically(target, content.getvalue())
+        written.append(target)
+    return written
+
+
+def voc_palette() -> NDArray[np.uint8]:
+    """Pascal VOC's colour map, (256, 3): bit k of the class index feeds bit 7 - k // 3 of channel k % 3."""
+    indices = np.arange(256)
+    palette = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= ((indices >> channel & 1) << (7 - bit)).astype(np.uint8)
+        indices = indices >> 3
+    return palette

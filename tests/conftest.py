@@ -1,0 +1,110 @@
+"""What all tests share: one thread, small folders of pictures, the command line as a process."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import pretint
+
+pytest.register_assert_rewrite("tests.pretexts.promises", "tests.training.driving")
+
+SOURCES = str(Path(pretint.__file__).parents[1])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Tiny networks are faster so, and sums do not depend on the machine."""
+    torch.set_num_threads(1)
+
+
+def paint(seed: int, height: int = 40, width: int = 48) -> tuple[np.ndarray, np.ndarray]:
+    """A picture uint8 (H, W, 3) of a vivid disc on a vivid slope, and its mask: 0 ground, 1 or 2 the disc, 255 its rim."""
+    draws = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    low, high, disc = draws.integers(0, 256, (3, 3))
+    slope = ((x + y) / (height + width - 2))[..., None]
+    centre = draws.integers(10, 30, 2)
+    distance = np.hypot(y - centre[0], x - centre[1])
+    inside = distance < 9
+    rgb = np.where(inside[..., None], disc, low + slope * (high - low)) + draws.normal(0, 4, (height, width, 3))
+    mask = np.where(inside, 1 + seed % 2, 0)
+    mask[(distance >= 9) & (distance < 11)] = 255
+    return rgb.clip(0, 255).astype(np.uint8), mask.astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """16 colourful pictures, two of them in a folder below."""
+    folder = tmp_path_factory.mktemp("data") / "pictures"
+    (folder / "below").mkdir(parents=True)
+    for i in range(16):
+        name = f"below/{i:02d}.jpg" if i > 13 else f"{i:02d}.png"
+        Image.fromarray(paint(i)[0]).save(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """16 pictures with masks of two kinds of discs; the layout ``masks``."""
+    folder = tmp_path_factory.mktemp("data") / "masked"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for i in range(16):
+        rgb, mask = paint(100 + i)
+        Image.fromarray(rgb).save(folder / "images" / f"{i:02d}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"{i:02d}.png")
+    (folder / "classes.txt").write_text("ground\nsun\nmoon\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """16 pictures with none, one or two of two labels; the layout ``table``."""
+    folder = tmp_path_factory.mktemp("data") / "labelled"
+    folder.mkdir()
+    rows = ["file,warm,bright"]
+    for i in range(16):
+        Image.fromarray(paint(200 + i)[0]).save(folder / f"{i:02d}.png")
+        rows.append(f"{i:02d}.png,{i % 2},{i // 2 % 2}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sorted_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """16 pictures in two folders named like their class; the layout ``imagefolder``."""
+    folder = tmp_path_factory.mktemp("data") / "sorted"
+    for i in range(16):
+        below = folder / ("even", "odd")[i % 2]
+        below.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(paint(300 + i)[0]).save(below / f"{i:02d}.png")
+    return folder
+
+
+Command = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start_command() -> Command:
+    """Starts ``python -m pretint`` with some arguments in a process group of its own."""
+
+    def start(*arguments: object) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "pretint", *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            env=environment(),
+        )  # fmt: skip
+
+    return start
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a child process that is to find the pretint under test."""
+    return os.environ | {"PYTHONPATH": SOURCES, "OMP_NUM_THREADS": "1", "COLUMNS": "200"} | more

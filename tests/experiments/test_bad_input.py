@@ -1,0 +1,220 @@
+"""What users get wrong is told in one sentence with exit code 2, and the folder stays as it was."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import pretint
+from pretint.cli import main
+from pretint.experiments import starting
+from pretint.objective import Loss
+from pretint.pretexts.regression import Regression
+from pretint.run_folder import RunFolder, checksum
+from tests.experiments.tiny_runs import FINETUNE, PRETRAIN, arguments
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(capfd: pytest.CaptureFixture[str]) -> Refused:
+    """Runs a command that must be refused; gives back its sentence."""
+
+    def run(verb: str, **values: Any) -> str:
+        base = PRETRAIN if verb == "pretrain" else FINETUNE
+        code = main(arguments(verb, {**base, **values}))
+        _, errors = capfd.readouterr()
+        assert code == 2, errors
+        assert "Traceback" not in errors
+        last = errors.rstrip("\n").splitlines()[-1]
+        assert last.startswith("pretint: ")
+        return last
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def _finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    pretint.pretrain(data=pictures, out=out, **PRETRAIN)
+    return out
+
+
+@pytest.fixture
+def finished(_finished: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run, to be spoiled."""
+    return Path(shutil.copytree(_finished, tmp_path / "finished"))
+
+
+def test_folders(refused: Refused, tmp_path: Path, pictures: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "notes.md").write_text("nothing to see")
+    for verb in ("pretrain", "finetune"):
+        assert "nowhere: there is no such folder" in refused(
+            verb, data=tmp_path / "nowhere", out=tmp_path / "run1" / verb
+        )
+        assert "empty: no pictures here" in refused(verb, data=tmp_path / "empty", out=tmp_path / "run2" / verb)
+        assert "text: no pictures here" in refused(verb, data=tmp_path / "text", out=tmp_path / "run3" / verb)
+        assert "this is a file" in refused(verb, data=tmp_path / "text" / "notes.md", out=tmp_path / "run4" / verb)
+    words = refused("finetune", data=pictures, out=tmp_path / "run")
+    assert "the layout pictures has no masks here, which segmentation needs" in words
+    assert "more than the 12 pictures" in refused("pretrain", data=pictures, out=tmp_path / "run5", batch_size=64)
+
+
+def test_a_mistaken_folder_can_be_corrected(refused: Refused, pictures: Path, tmp_path: Path) -> None:
+    """After a refusal the same command with the right folder works: no run is left in the way."""
+    refused("pretrain", data=tmp_path / "nowhere", out=tmp_path / "run")
+    assert RunFolder.open(tmp_path / "run").manifest["state"] == "failed"
+    pretint.pretrain(data=pictures, out=tmp_path / "run", **PRETRAIN | {"epochs": 1})
+
+
+def test_out_holds_a_run(refused: Refused, finished: Path, pictures: Path, tmp_path: Path) -> None:
+    before = {path: checksum(path) for path in finished.rglob("*") if path.is_file()}
+    assert f"--out {finished}: holds a run already" in refused("pretrain", data=pictures, out=finished)
+    assert {path: checksum(path) for path in finished.rglob("*") if path.is_file()} == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    assert "is not empty" in refused("pretrain", data=pictures, out=tmp_path / "mine")
+
+
+def test_resume_with_another_option(refused: Refused, finished: Path, pictures: Path, masked: Path) -> None:
+    again = {"data": pictures, "out": finished, "resume": True}
+    assert "--batch-size differs" in refused("pretrain", **again, batch_size=6)
+    assert "--unet.width differs" in refused("pretrain", **again, unet={"width": 0.2})
+    assert "--loop.ema differs" in refused("pretrain", **again, loop=PRETRAIN["loop"] | {"ema": 0.9})
+    words = refused("pretrain", **again, seed=5, epochs=9)
+    assert "--epochs differs" in words
+    assert "so do 1 more" in words
+    assert "the pictures have changed" in refused("pretrain", **again | {"data": masked / "images"})
+    words = refused("finetune", data=masked, out=finished, resume=True)
+    assert "holds a run of pretint pretrain, not of pretint finetune" in words
+
+
+def test_resume_with_a_free_option(finished: Path, pictures: Path) -> None:
+    before = checksum(RunFolder.open(finished).checkpoint("last") / "weights.safetensors")
+    loop = PRETRAIN["loop"] | {"workers": 1, "log_every": 5, "save_minutes": 1.0}
+    result = pretint.pretrain(data=pictures, out=finished, resume=True, **PRETRAIN | {"loop": loop})
+    assert result.scores
+    assert checksum(RunFolder.open(finished).checkpoint("last") / "weights.safetensors") == before
+
+
+def test_resume_where_nothing_is_begins(pictures: Path, tmp_path: Path) -> None:
+    pretint.pretrain(data=pictures, out=tmp_path / "run", resume=True, **PRETRAIN | {"epochs": 1})
+    assert RunFolder.open(tmp_path / "run").manifest["state"] == "finished"
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors"])
+def test_a_tampered_checkpoint(name: str, refused: Refused, finished: Path, pictures: Path, masked: Path) -> None:
+    path = RunFolder.open(finished).checkpoint("last") / name
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    words = refused("pretrain", data=pictures, out=finished, resume=True)
+    assert name in words
+    assert "checksum" in words
+    path.unlink()
+    assert name in refused("pretrain", data=pictures, out=finished, resume=True)
+
+
+def test_a_tampered_best_checkpoint(refused: Refused, finished: Path, masked: Path, tmp_path: Path) -> None:
+    path = RunFolder.open(finished).checkpoint("best") / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-9])
+    assert "checksum" in refused("finetune", data=masked, out=tmp_path / "run", init=finished)
+    with pytest.raises(pretint.RunError, match="checksum"):
+        pretint.load_backbone(finished)
+
+
+def test_damaged_json(refused: Refused, finished: Path, pictures: Path) -> None:
+    progress = RunFolder.open(finished).checkpoint("last") / "progress.json"
+    whole = progress.read_text()
+    progress.write_text(whole[:40])
+    assert "progress.json is missing or damaged" in refused("pretrain", data=pictures, out=finished, resume=True)
+    progress.write_text(whole)
+    (finished / "run.json").write_text("{")
+    assert "run.json: is damaged" in refused("pretrain", data=pictures, out=finished, resume=True)
+
+
+def test_init_of_another_architecture(refused: Refused, finished: Path, masked: Path, tmp_path: Path) -> None:
+    ask = {"data": masked, "init": finished}
+    words = refused("finetune", **ask, out=tmp_path / "a", unet={"width": 0.2})
+    assert "e1.conv" in words or "b.conv" in words
+    assert "of another size or architecture" in words
+    words = refused("finetune", **ask, out=tmp_path / "b", size=64)
+    assert "architecture" in words
+    options = {k: v for k, v in FINETUNE.items() if k != "unet"} | ask | {"residual": {"width": 6}}
+    code = main(arguments("finetune", options | {"out": tmp_path / "c", "backbone": "residual"}))
+    assert code == 2
+    assert not (tmp_path / "a").exists()
+
+
+def test_init_that_is_no_weights(refused: Refused, masked: Path, tmp_path: Path) -> None:
+    assert "is not the folder of a run" in refused("finetune", data=masked, out=tmp_path / "a", init=tmp_path)
+    words = refused("finetune", data=masked, out=tmp_path / "b", init=tmp_path / "gone.safetensors")
+    assert "there is no such file" in words
+    (tmp_path / "pickle.safetensors").write_bytes(b"\x80\x04K\x01.")
+    words = refused("finetune", data=masked, out=tmp_path / "c", init=tmp_path / "pickle.safetensors")
+    assert "pickled weights (.pt, .pth) are never loaded" in words
+    save_file({"other": torch.zeros(2)}, tmp_path / "other.safetensors")
+    words = refused("finetune", data=masked, out=tmp_path / "d", init=tmp_path / "other.safetensors")
+    assert "has no tensor of this backbone" in words
+    (tmp_path / "model.pth").write_bytes(b"\x80\x04K\x01.")
+    refused("finetune", data=masked, out=tmp_path / "e", init=tmp_path / "model.pth")
+
+
+def test_classes(refused: Refused, masked: Path, labelled: Path, tmp_path: Path) -> None:
+    words = refused("finetune", data=masked, out=tmp_path / "a", classes=["comet"])
+    assert "--classes comet" in words
+    words = refused("finetune", data=labelled, out=tmp_path / "b", task="classification")
+    assert "exactly one a picture" in words
+    assert "no split 'trane'" in refused("finetune", data=masked, out=tmp_path / "c", split="trane")
+
+
+def test_two_trainings_in_one_folder(refused: Refused, finished: Path, pictures: Path) -> None:
+    with RunFolder.open(finished).locked():
+        words = refused("pretrain", data=pictures, out=finished, resume=True)
+    assert "another process is training in this folder" in words
+
+
+def _spoil(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    """From this call on the loss is not a number."""
+    calls = []
+    loss = Regression.loss
+
+    def spoiled(self: Regression, *rest: Any) -> Loss:
+        found = loss(self, *rest)
+        calls.append(1)
+        return Loss(found.total * float("nan"), found.count) if len(calls) >= call else found
+
+    monkeypatch.setattr(Regression, "loss", spoiled)
+
+
+def test_a_loss_that_is_no_number(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, pictures: Path, finished: Path, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        _spoil(patch, 5)
+        words = refused("pretrain", data=pictures, out=tmp_path / "run")
+    assert "the loss of generator in its turn generator became nan at step 5" in words
+    run = RunFolder.open(tmp_path / "run")
+    assert run.manifest["state"] == "failed"
+    assert run.pointer("last") == {"step": 3}
+    for path in run.checkpoint("last").glob("*.safetensors"):
+        assert all(tensor.isfinite().all() for tensor in load_file(path).values())
+    pretint.pretrain(data=pictures, out=tmp_path / "run", resume=True, **PRETRAIN)
+    files = [load_file(RunFolder.open(r).checkpoint("last") / "weights.safetensors") for r in (run.path, finished)]
+    assert all(torch.equal(files[0][name], files[1][name]) for name in files[1])
+
+
+def test_a_fault_of_ours_is_noted(monkeypatch: pytest.MonkeyPatch, pictures: Path, tmp_path: Path) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(starting.Loop, "train", broken)
+    with pytest.raises(ZeroDivisionError):
+        pretint.pretrain(data=pictures, out=tmp_path / "run", **PRETRAIN)
+    assert RunFolder.open(tmp_path / "run").manifest["state"] == "failed"

@@ -1,0 +1,108 @@
+"""Pretraining from folder to run: what is left behind, what is left out, what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import pretint
+from pretint.run_folder import RunFolder
+from tests.conftest import paint
+from tests.experiments.tiny_runs import PRETRAIN
+
+ALLOWED = {".json", ".jsonl", ".safetensors", ".png", ".tsv", ".lock"}
+
+
+@pytest.fixture(scope="module")
+def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    out = tmp_path_factory.mktemp("runs") / "deep" / "run"
+    options = PRETRAIN | {"pretext": "cgan", "cgan": {"critic_width": 0.1}}
+    result = pretint.pretrain(data=pictures, out=out, **options)
+    assert result.run == out
+    assert result.scores["ab_error"] > 0
+    return RunFolder.open(out)
+
+
+def test_the_run_tells_of_itself(run: RunFolder) -> None:
+    manifest = run.manifest
+    assert (manifest["kind"], manifest["state"]) == ("pretrain", "finished")
+    assert (manifest["data"]["training"], manifest["data"]["held_out"]) == (12, 4)
+    assert manifest["options"]["cgan"]["critic_width"] == 0.1
+    assert manifest["options"]["loop"]["precision"] == "float32"
+    assert manifest["environment"]["pretint"] == pretint.__version__
+    assert len(manifest["mean_colour"]) == 2
+    kinds = [(entry["kind"], entry["step"]) for entry in run.metrics()]
+    assert kinds == [("train", s) for s in (1, 2, 3)] + [("validation", 3)] + [("train", s) for s in (4, 5, 6)] + [
+        ("validation", 6)
+    ]
+    scores = [entry for entry in run.metrics() if entry["kind"] == "validation"]
+    best = min(scores, key=lambda entry: entry["ab_error"])
+    assert run.pointer("best") == {
+        "step": best["step"],
+        "score": "ab_error",
+        "value": best["ab_error"],
+        "epoch": best["epoch"],
+    }
+    assert run.pointer("last") == {"step": 6}
+    assert scores[0]["grey_ab_error"] == scores[1]["grey_ab_error"]  # a baseline does not move
+
+
+def test_samples_are_grids_of_three_rows(run: RunFolder) -> None:
+    names = sorted(path.name for path in (run.path / "samples").iterdir())
+    assert names == ["epoch-0001.png", "epoch-0002.png"]
+    with Image.open(run.path / "samples" / names[0]) as grid:
+        pixels = np.asarray(grid).astype(int)
+    assert pixels.shape == (3 * 16, 8 * 16, 3)
+    assert np.ptp(pixels[:16], axis=2).max() <= 1  # the first row is grey
+    assert np.ptp(pixels[32:], axis=2).max() > 50  # the last is not
+
+
+def test_nothing_is_a_pickle(run: RunFolder) -> None:
+    files = [path for path in run.path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= ALLOWED
+    assert not [path for path in files if path.read_bytes()[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05")]
+    assert not [path for path in files if path.name.endswith(".part")]
+    json.loads((run.path / "run.json").read_text())
+
+
+def test_broken_pictures_are_left_out_and_listed(pictures: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for i in range(20):
+        Image.fromarray(paint(i)[0]).save(data / f"{i:02d}.png")
+    (data / "20.jpg").write_bytes(b"no picture")
+    Image.fromarray(np.full((20, 20, 3), 90, np.uint8)).save(data / "21.png")
+    pretint.pretrain(data=data, out=tmp_path / "run", **PRETRAIN | {"most_broken": 0.1, "epochs": 1})
+    run = RunFolder.open(tmp_path / "run")
+    assert run.manifest["data"]["training"] + run.manifest["data"]["held_out"] == 20
+    rows = [line.split("\t")[:2] for line in (run.path / "left_out.tsv").read_text().splitlines()[1:]]
+    assert rows == [["20.jpg", "broken"], ["21.png", "grey"]]
+    with pytest.raises(pretint.DataError, match=r"1 of 22 pictures cannot be read, more than the 4%.*20\.jpg"):
+        pretint.pretrain(data=data, out=tmp_path / "strict", **PRETRAIN | {"most_broken": 0.04})
+    pretint.pretrain(
+        data=data, out=tmp_path / "grey", **PRETRAIN | {"most_broken": 0.1, "keep_grey": True, "epochs": 1}
+    )
+    data_of = RunFolder.open(tmp_path / "grey").manifest["data"]
+    assert data_of["training"] + data_of["held_out"] == 21
+
+
+def test_grey_pictures_alone_are_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for i in range(8):
+        Image.fromarray(paint(i)[0]).convert("L").save(data / f"{i}.png")
+    with pytest.raises(pretint.DataError, match=r"all 8 pictures are grey; colorization needs colour"):
+        pretint.pretrain(data=data, out=tmp_path / "run", **PRETRAIN)
+
+
+def test_a_run_with_workers_is_the_same_run(run: RunFolder, pictures: Path, tmp_path: Path) -> None:
+    options = PRETRAIN | {"pretext": "cgan", "cgan": {"critic_width": 0.1}}
+    options = options | {"loop": options["loop"] | {"workers": 2}}
+    pretint.pretrain(data=pictures, out=tmp_path / "run", **options)
+    other = RunFolder.open(tmp_path / "run")
+    assert (other.checkpoint("last") / "weights.safetensors").read_bytes()[:8]
+    one, two = (pretint.load_backbone(r.path) for r in (run, other))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))

@@ -1,0 +1,97 @@
+"""The command line: help, suggestions, exit codes."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import pretint
+from pretint.cli import VERBS, main
+from pretint.errors import DataError, Interrupted
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A verb of the tests' own; what it does is set by ``pretint.commands.trial.command``."""
+    module = ModuleType("pretint.commands.trial")
+    monkeypatch.setitem(sys.modules, "pretint.commands.trial", module)
+    monkeypatch.setitem(VERBS, "trial", "does what a test says")
+    return "trial"
+
+
+def _does(error: BaseException | None) -> None:
+    def command(arguments: list[str]) -> None:
+        if error is not None:
+            raise error
+
+    sys.modules["pretint.commands.trial"].command = command  # type: ignore[attr-defined]
+
+
+def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in VERBS)
+    assert main([]) == 2
+    assert capsys.readouterr().out == out
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"pretint {pretint.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (None, 0, ""),
+        (DataError("x.jpg: is broken; remove it"), 2, "pretint: x.jpg: is broken; remove it\n"),
+        (Interrupted(Path("runs/a")), 75, "pretint: runs/a: stopped and saved; the same command with --resume goes on\n"),
+        (KeyboardInterrupt(), 130, "pretint: interrupted\n"),
+    ],
+)  # fmt: skip
+def test_exit_codes(
+    verb: str, error: BaseException | None, code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _does(error)
+    assert main([verb]) == code
+    assert capsys.readouterr() == ("", words)
+
+
+def test_a_fault_of_ours_keeps_its_traceback(verb: str) -> None:
+    _does(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        main([verb])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["pretrane"], ["pretrane", "did you mean pretrain?"]),
+        (["pretrain", "--data", "a", "--out", "o", "--epoch", "3"], ["--epoch", "--epochs"]),
+        (["pretrain", "--data", "a", "--out", "o", "--cgan.l1-wait", "3"], ["--cgan.l1-wait", "--cgan.l1-weight"]),
+        (["pretrain", "--data", "a", "--out", "o", "--pretext", "cgam"], ["--pretext cgam", "did you mean cgan?"]),
+        (["pretrain", "--data", "a", "--out", "o", "--recipe", "smal"], ["--recipe smal", "did you mean small?"]),
+        (["pretrain", "--data", "a", "--out", "o", "--epochs", "many"], ["--epochs"]),
+        (["pretrain", "--data", "a", "--out", "o", "--size", "8"], ["--size 8"]),
+        (["pretrain", "--out", "o"], ["--data"]),
+        (["finetune", "--data", "a", "--out", "o"], ["--task"]),
+        (["finetune", "--data", "a", "--out", "o", "--task", "segmentatoin"], ["did you mean segmentation?"]),
+        (["pretrain"], ["--data", "--out"]),
+        (["pretrain", "--data", "a", "--out"], ["--out"]),
+    ],
+)  # fmt: skip
+def test_faults_of_options(arguments: list[str], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = main(arguments)
+    except SystemExit as end:  # tyro ends the process itself
+        code = end.code  # type: ignore[assignment]
+    assert code == 2
+    out, errors = capsys.readouterr()
+    assert out == ""
+    assert all(word in errors for word in words), errors
+    assert "Traceback" not in errors
+
+
+def test_the_package_knows_its_verbs() -> None:
+    assert set(VERBS) <= set(pretint.__all__)
+    assert callable(pretint.pretrain)
+    with pytest.raises(AttributeError, match="pretrane"):
+        pretint.pretrane  # noqa: B018

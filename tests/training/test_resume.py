@@ -1,0 +1,156 @@
+"""A run that was stopped and resumed ends with the bits of one that was not: weights, optimizers, metrics, best checkpoint."""
+
+import itertools
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pretint.cli import main
+from pretint.run_folder import RunFolder
+from tests.conftest import Command
+from tests.training.driving import Outcome, Training, finetuning, pretraining, tiny
+
+STEPS = 9  # 3 epochs of 3 steps
+WORKERS = list(itertools.product((0, 2), repeat=2))
+SEEDED = [random.Random(5).randint(1, STEPS) for _ in range(20)]
+BOUNDARIES = [3, 6, 9]  # ends of epochs; that of the frozen phase is 3
+KINDS = ("pretrain", "finetune")
+
+
+@pytest.fixture(scope="module")
+def trainings(pictures: Path, masked: Path) -> dict[str, Training]:
+    return {
+        "pretrain": pretraining(pictures),
+        "finetune": finetuning(masked, "segmentation", ("backbone", "decoder")),
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(trainings: dict[str, Training], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    return {kind: training.run(tmp_path_factory.mktemp("runs") / kind) for kind, training in trainings.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("stop", "workers"), list(zip([1, 2, *BOUNDARIES, 4, 5, 7], WORKERS * 2, strict=True)))
+def test_resumed_equals_whole(
+    trainings: dict[str, Training], whole: dict[str, Outcome], kind: str, stop: int, workers: tuple[int, int], tmp_path: Path
+) -> None:  # fmt: skip
+    trainings[kind].run(tmp_path / "run", [stop], workers).assert_equal(whole[kind])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_resumed_equals_whole_everywhere(
+    trainings: dict[str, Training], whole: dict[str, Outcome], kind: str, workers: tuple[int, int], tmp_path: Path
+) -> None:
+    for place, stop in enumerate([*SEEDED, *BOUNDARIES]):
+        trainings[kind].run(tmp_path / f"{place}", [stop], workers).assert_equal(whole[kind])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stops_may_be_many(
+    trainings: dict[str, Training], whole: dict[str, Outcome], kind: str, tmp_path: Path
+) -> None:
+    trainings[kind].run(tmp_path / "run", [1, 2, 3, 5, 6, 9]).assert_equal(whole[kind])
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        {"ema": 0.9},
+        {"accumulate": 2},
+        {"clip": 0.1},
+        {"schedule": "one-cycle"},
+        {"schedule": "cosine", "warmup": 0.3, "ema": 0.5, "accumulate": 2, "clip": 0.5},
+        {"validate_every": 2},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_options_of_the_loop_resume(trainings: dict[str, Training], kind: str, loop: dict, tmp_path: Path) -> None:
+    one = trainings[kind].run(tmp_path / "whole", **loop)
+    trainings[kind].run(tmp_path / "stopped", [2, 6, 7], **loop).assert_equal(one)
+
+
+def test_the_authors_step_resumes(pictures: Path, tmp_path: Path) -> None:
+    values = tiny(
+        unet={"normalization": "batch-always", "dropout_at_inference": True},
+        cgan={"critic_steps": "split", "generator_forward": "fresh", "leak": True},
+    )
+    training = pretraining(pictures, values)
+    training.feed["order"] = "same"
+    training.held_out = ()
+    training.run(tmp_path / "stopped", [4]).assert_equal(training.run(tmp_path / "whole"))
+
+
+def test_a_checkpoint_in_mid_epoch_changes_nothing(
+    trainings: dict[str, Training], whole: dict[str, Outcome], tmp_path: Path
+) -> None:
+    trainings["pretrain"].run(tmp_path / "run", save_minutes=0.0).assert_equal(whole["pretrain"])
+
+
+def test_metrics_written_after_the_checkpoint_are_cut(
+    trainings: dict[str, Training], whole: dict[str, Outcome], tmp_path: Path
+) -> None:
+    training = trainings["pretrain"]
+    training.start(tmp_path / "run", stop=4)
+    run = RunFolder.open(tmp_path / "run")
+    run.append_metrics(step=5, epoch=2, kind="train", loss=1.0)  # as a crash after the checkpoint would leave it
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 6, "ep')
+    training.start(tmp_path / "run", resume=True)
+    Outcome.of(tmp_path / "run").assert_equal(whole["pretrain"])
+
+
+def _options(data: Path, out: Path) -> Iterator[object]:
+    yield from ("--data", data, "--out", out, "--loop.accelerator", "cpu", "--loop.precision", "float32")
+    yield from ("--size", 16, "--epochs", 20, "--batch-size", 4, "--loop.log-every", 1)
+    yield from ("--loop.validate-every", 20)
+
+
+@pytest.mark.parametrize(
+    ("number", "verb", "workers"), [(signal.SIGTERM, "pretrain", 2), (signal.SIGINT, "finetune", 1)]
+)
+def test_signals(
+    number: signal.Signals, verb: str, workers: int, start_command: Command, pictures: Path, masked: Path, tmp_path: Path
+) -> None:  # fmt: skip
+    more = ("--unet.width", 0.1, "--loop.workers", workers) + (
+        ("--cgan.critic-width", 0.1, "--validation", 4)
+        if verb == "pretrain"
+        else ("--task", "segmentation", "--validation", 4)
+    )
+    data = pictures if verb == "pretrain" else masked
+    stopped = tmp_path / "stopped"
+    process = start_command(verb, *_options(data, stopped), *more)
+    _wait_for_steps(stopped, 5, process)
+    os.killpg(process.pid, number)  # as a terminal and a cluster do: to the processes that read pictures too
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    assert "--resume goes on" in errors
+    assert "Traceback" not in errors
+    assert RunFolder.open(stopped).manifest["state"] == "interrupted"
+    step = (RunFolder.open(stopped).pointer("last") or {})["step"]
+    assert 5 <= step < 60
+
+    assert main([verb, *map(str, (*_options(data, stopped), *more, "--resume"))]) == 0
+    assert main([verb, *map(str, (*_options(data, tmp_path / "whole"), *more))]) == 0
+    Outcome.of(stopped).assert_equal(Outcome.of(tmp_path / "whole"))
+    assert RunFolder.open(stopped).manifest["state"] == "finished"
+
+
+def _wait_for_steps(out: Path, steps: int, process: object) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        metrics = out / "metrics.jsonl"
+        if metrics.exists() and len(metrics.read_text().splitlines()) > steps:
+            return
+        assert process.poll() is None, process.communicate()[1]  # type: ignore[attr-defined]
+        time.sleep(0.02)
+    raise AssertionError(f"no {steps} steps in 60 s: {json.dumps([str(p) for p in out.rglob('*')])}")
