@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pretint import recipe
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 
@@ -33,11 +34,19 @@ class DemoOptions:
 
     def __post_init__(self) -> None:
         if min(self.unlabelled, self.labelled, self.test) < 100:
-            raise OptionError("--unlabelled, --labelled and --test: must be at least 100, or nothing can be told from them")
+            raise OptionError(
+                "--unlabelled, --labelled and --test: must be at least 100, or nothing can be told from them"
+            )
 
 
 def demo(
-    *, out: str | Path = "runs/demo", seed: int = 0, unlabelled: int = 2400, labelled: int = 200, test: int = 300, quiet: bool = True
+    *,
+    out: str | Path = "runs/demo",
+    seed: int = 0,
+    unlabelled: int = 2400,
+    labelled: int = 200,
+    test: int = 300,
+    quiet: bool = True,
 ) -> dict[str, Any]:
     """Run the demo; gives back the content of its report.json.
 
@@ -92,7 +101,9 @@ def _run(options: DemoOptions, quiet: bool) -> dict[str, Any]:
     colours = evaluate(out / "pretrain", data=data, split="test")
     examples = [data / "images" / f"{name}.jpg" for name in (data / "test.txt").read_text().split()[:8]]
     colorize(examples, out=out / "coloured", model=out / "pretrain", overwrite=True)
-    document = demo_document(out, TASKS, scores, colours, examples, seconds=time.monotonic() - begun)
+    document = demo_document(
+        out, TASKS, scores, colours, examples, recipe.as_values(options), seconds=time.monotonic() - begun
+    )
     write_atomically(out / "report.json", (json.dumps(document, indent=2) + "\n").encode())
     write_page(out / "report.html", document)
     return document

@@ -57,8 +57,8 @@ class Learner:
         """The optimizer's state as flat tensors, ``PARAMETER/NAME``."""
         return {
             f"{self._names[parameter]}/{name}": value
-            for parameter, values in self.optimizer.state.items()
-            for name, value in values.items()
+            for parameter in self.parameters
+            for name, value in self.optimizer.state.get(parameter, {}).items()
         }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:

@@ -1,0 +1,184 @@
+"""The demo's report: what the two arms scored, what was learned about colour, and what may be concluded. Loads no torch."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pretint.report.images import Row, picture_grid, write_png
+from pretint.report.runs import facts, progress_images, training_curves
+from pretint.run_folder import RunFolder
+
+NAMES = {"map": "mAP", "miou": "mean IoU"}
+PSNR_GAIN = 1.0
+"""dB above the better of the two rows of knowing nothing, from which colours count as learned."""
+
+
+def demo_document(
+    out: Path,
+    tasks: Mapping[str, str],
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    colours: Mapping[str, Mapping[str, Any]],
+    examples: Sequence[Path],
+    options: Mapping[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    """The document of the demo, from what its runs scored.
+
+    Args:
+        out: folder of the demo; the picture grid is written there.
+        tasks: the score that each task is told by.
+        scores: by task and arm, what ``evaluate`` gives.
+        colours: what ``evaluate`` gives for the pretraining.
+        examples: held-out scenes, whose coloured versions lie in ``out/coloured``.
+        options: of the demo.
+        seconds: how long all of it took.
+    """
+    run = RunFolder.open(out / "pretrain")
+    differences = {
+        task: scores[task]["pretrained"]["scores"][score] - scores[task]["scratch"]["scores"][score]
+        for task, score in tasks.items()
+    }
+    gain = colours["model"]["psnr"]["mean"] - max(colours[row]["psnr"]["mean"] for row in ("grey", "mean_colour"))
+    _write_examples(out, examples)
+    return {
+        "title": "pretint demo",
+        "verdict": _verdict(tasks, scores, differences, gain),
+        "made": time.strftime("%Y-%m-%d %H:%M"),
+        "summary": [
+            f"A network learned to colour {options['unlabelled']} made scenes without labels. Then two tasks were learned from "
+            f"{options['labelled']} labelled scenes, once from these weights and once from scratch, with the same data, order and "
+            f"epochs. All was scored on {options['test']} scenes that no training saw. It took {seconds / 60:.1f} minutes."
+        ],
+        "sections": [
+            _transfer(tasks, scores, out),
+            _colours(colours, out),
+            {
+                "heading": "Training",
+                "tables": [{"caption": "Pretraining", "columns": ["", ""], "rows": facts(run)}],
+                "charts": training_curves(run),
+                "images": progress_images(run),
+            },
+        ],
+        "notes": [
+            "The scenes are made to be learnable: what a thing is decides its colour, so that colouring teaches what things are. "
+            "Their design was fixed before any transfer was looked at. Photographs are harder; a result here says nothing of them.",
+            "One seed an arm. The difference between the arms holds for this seed; how sure it is needs several.",
+        ],
+        "commands": [f"pretint demo --out {out} --seed {options['seed']}"],
+        "environment": {key: str(value) for key, value in run.manifest["environment"].items() if value is not None},
+        "results": {"transfer": scores, "differences": differences, "colorization": colours, "psnr_gain": gain},
+        "options": dict(options),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _verdict(
+    tasks: Mapping[str, str],
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    differences: Mapping[str, float],
+    gain: float,
+) -> str:
+    helped = [task for task, difference in differences.items() if difference > 0]
+    told = " and ".join(
+        f"{scores[task]['scratch']['scores'][score]:.3f} to {scores[task]['pretrained']['scores'][score]:.3f} {NAMES[score]} in {task}"
+        for task, score in tasks.items()
+    )
+    if len(helped) == len(tasks):
+        first = f"Pretraining helped, with this seed: from {told}."
+    elif helped:
+        first = f"Pretraining helped in {' and '.join(helped)} alone: from {told}."
+    else:
+        first = f"Pretraining did not help: from {told}."
+    beats = "beats" if gain >= PSNR_GAIN else "does not clearly beat"
+    return f"{first} The colorizer {beats} knowing nothing ({gain:+.1f} dB)."
+
+
+def _transfer(
+    tasks: Mapping[str, str], scores: Mapping[str, Mapping[str, Mapping[str, Any]]], out: Path
+) -> dict[str, Any]:
+    tables, charts = [], []
+    for task, score in tasks.items():
+        arms = scores[task]
+        constant = arms["scratch"]["constant"]
+        columns = [name for name, value in constant.items() if not isinstance(value, dict)]
+        rows = [
+            ["constant predictor", "", *(constant[c] for c in columns)],
+            *([arm, _loaded(out, task, arm), *(arms[arm]["scores"][c] for c in columns)] for arm in arms),
+        ]
+        tables.append(
+            {
+                "caption": f"{task}: scores on the test scenes",
+                "columns": ["arm", "parameters loaded", *(NAMES.get(c, c.replace("_", " ")) for c in columns)],
+                "rows": rows,
+                "best": {i + 2: "max" for i in range(len(columns))},
+            }
+        )
+        by_class = next(name for name, value in constant.items() if isinstance(value, dict))
+        classes = list(constant[by_class])
+        tables.append(
+            {
+                "caption": f"{task}: {by_class.upper() if by_class == 'ap' else 'IoU'} by class",
+                "columns": ["class", *arms],
+                "rows": [[name, *(arms[arm]["scores"][by_class][name] for arm in arms)] for name in classes],
+                "best": {},
+            }
+        )
+        charts.append(
+            {
+                "kind": "bars",
+                "title": f"{NAMES[score]}, {task}",
+                "bars": [{"name": arm, "value": arms[arm]["scores"][score]} for arm in arms],
+                "value_label": NAMES[score],
+                "reference": constant[score],
+                "reference_name": "constant predictor",
+            }
+        )
+    return {"heading": "Did pretraining help?", "tables": tables, "charts": charts}
+
+
+def _loaded(out: Path, task: str, arm: str) -> str:
+    return f"{RunFolder.open(out / f'{task}-{arm}').manifest['loaded']['share']:.1%}"
+
+
+def _colours(colours: Mapping[str, Mapping[str, Any]], out: Path) -> dict[str, Any]:
+    rows = [
+        [name.replace("_", " "), *(colours[name][score]["mean"] for score in ("psnr", "ssim", "colourfulness"))]
+        for name in ("model", "grey", "mean_colour")
+    ]
+    return {
+        "heading": "Colours of scenes that it never saw",
+        "text": [
+            "A grey picture keeps the true lightness, so it is a strong opponent in PSNR and SSIM; both rows below know nothing."
+        ],
+        "tables": [
+            {
+                "caption": f"Means over {colours['pictures']} test scenes, at full size",
+                "columns": ["", "PSNR, dB", "SSIM", "colourfulness"],
+                "rows": [*rows, ["original", None, None, colours["original"]["colourfulness"]["mean"]]],
+                "best": {1: "max", 2: "max"},
+            }
+        ],
+        "images": [
+            {
+                "path": "examples.png",
+                "alt": "Test scenes in three rows: grey, coloured by the network, original",
+                "caption": "Test scenes. Rows: grey, coloured, original.",
+            }
+        ],
+    }
+
+
+def _write_examples(out: Path, examples: Sequence[Path]) -> None:
+    originals = [np.asarray(Image.open(path).convert("RGB")) for path in examples]
+    coloured = [np.asarray(Image.open(out / "coloured" / path.name).convert("RGB")) for path in examples]
+    grey = [np.asarray(Image.open(path).convert("L").convert("RGB")) for path in examples]
+    rows = [
+        Row(pictures=grey, caption="grey"),
+        Row(pictures=coloured, caption="coloured"),
+        Row(pictures=originals, caption="original"),
+    ]
+    write_png(picture_grid(rows), out / "examples.png")

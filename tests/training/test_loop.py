@@ -1,0 +1,138 @@
+"""What the loop promises to an objective: pads, draws, who may learn, the average of weights, what is written when."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pretint.data.feed import Batch
+from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
+from pretint.run_folder import RunFolder
+from tests.training.driving import Outcome, Training, pretraining
+
+
+class Toy(Objective):
+    """Two players of one number each; ``maker`` makes a value that all three turns of a step read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maker = nn.Parameter(torch.tensor(1.0))
+        self.judge = nn.Parameter(torch.tensor(1.0))
+        self.seen: list[tuple[str, float, float]] = []
+        self.weights: list[dict[str, Tensor]] = []
+
+    @property
+    def players(self) -> dict[str, Player]:
+        settings = OptimizerSettings(rate=0.01)
+        return {
+            "judge": Player(parts=("judge",), optimizer=settings),
+            "maker": Player(parts=("maker",), optimizer=settings),
+        }
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return (Phase(name="all", epochs=2),)
+
+    def turns(self, step: int) -> tuple[Turn, ...]:
+        return (Turn("judging", "judge"), Turn("making", "maker"), Turn("again", "maker"))
+
+    def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
+        made = shared.once("maker", "value", lambda: self.maker * torch.rand(()))
+        draw = torch.rand(())
+        self.seen.append((turn.name, made.item(), draw.item()))
+        own = self.judge if turn.player == "judge" else made
+        other = made if turn.player == "judge" else self.judge
+        assert (self.judge if turn.player == "judge" else self.maker).requires_grad
+        assert not (self.maker if turn.player == "judge" else self.judge).requires_grad
+        return Loss((own * other.detach() + own**2) * len(batch), len(batch))
+
+    def after_step(self, turn: Turn) -> None:
+        if turn.name == "again":
+            self.weights.append({name: tensor.clone() for name, tensor in self.state_dict().items()})
+
+
+@pytest.fixture
+def training(pictures: Path) -> Training:
+    training = pretraining(pictures)
+    training.objective, training.held_out = Toy, ()
+    return training
+
+
+def _toy(training: Training, out: Path, **loop: Any) -> Toy:
+    objective = training.start(out, **loop)
+    assert isinstance(objective, Toy)
+    return objective
+
+
+def test_what_a_player_made_is_shared_until_it_steps(training: Training, tmp_path: Path) -> None:
+    seen = _toy(training, tmp_path / "run").seen
+    assert [name for name, _, _ in seen] == ["judging", "making", "again"] * 6
+    for first in range(0, 18, 3):
+        judging, making, again = (made for _, made, _ in seen[first : first + 3])
+        assert judging == making != again
+    draws = [draw for _, _, draw in seen]
+    assert len(set(draws)) == len(draws)
+    made = [value for _, value, _ in seen]
+    assert len(set(made)) == 12
+
+
+def test_micro_batches_draw_the_same_for_all_turns(training: Training, tmp_path: Path) -> None:
+    """Pads are emptied between turns, so a value is made again; it must come out alike."""
+    seen = _toy(training, tmp_path / "run", accumulate=2).seen
+    for first in range(0, 36, 6):
+        made = [value for _, value, _ in seen[first : first + 6]]  # judging 0 1, making 0 1, again 0 1
+        assert made[0:2] == made[2:4]
+        assert made[0] != made[1]
+        assert made[4:6] != made[2:4]
+
+
+def test_draws_depend_on_the_seed_alone(training: Training, tmp_path: Path) -> None:
+    torch.rand(7)
+    one = _toy(training, tmp_path / "one").seen
+    assert _toy(training, tmp_path / "two").seen == one
+    training.seed = 4
+    assert _toy(training, tmp_path / "three").seen != one
+
+
+def test_the_average_of_weights_by_hand(training: Training, tmp_path: Path) -> None:
+    toy = _toy(training, tmp_path / "run", ema=0.3)
+    average = {"maker": 1.0, "judge": 1.0}
+    for step, weights in enumerate(toy.weights, start=1):
+        decay = min(0.3, (1 + step) / (10 + step))
+        average = {name: decay * value + (1 - decay) * weights[name].item() for name, value in average.items()}
+    outcome = Outcome.of(tmp_path / "run")
+    for name, value in average.items():
+        assert outcome.tensors[f"last/{name}"].item() == pytest.approx(value, abs=1e-6)
+        assert outcome.tensors[f"state/raw/{name}"].item() == toy.weights[-1][name].item()
+
+
+def test_clipping_bounds_the_gradient(training: Training, tmp_path: Path) -> None:
+    outcome = training.run(tmp_path / "run", clip=1e-3)
+    # Adam's second moment is a mean of squared gradients of at most the clip.
+    for name in ("maker", "judge"):
+        assert 0 < outcome.tensors[f"state/{name}/{name}/exp_avg_sq"].item() <= 1e-6
+
+
+def test_entries_are_written_every_so_often_and_at_the_end(training: Training, tmp_path: Path) -> None:
+    training.start(tmp_path / "run", log_every=4)
+    entries = RunFolder.open(tmp_path / "run").metrics()
+    assert [(entry["step"], entry["epoch"]) for entry in entries] == [(4, 2), (6, 2)]
+    assert set(entries[0]) == {
+        "step",
+        "epoch",
+        "kind",
+        "pictures_per_second",
+        "judging.loss",
+        "making.loss",
+        "again.loss",
+    }
+
+
+def test_the_best_checkpoint_is_of_the_best_score(pictures: Path, tmp_path: Path) -> None:
+    outcome = pretraining(pictures).run(tmp_path / "run")
+    scores = {e["step"]: e["ab_error"] for e in outcome.metrics if e["kind"] == "validation"}
+    assert outcome.best is not None
+    assert outcome.best["step"] == min(scores, key=lambda step: scores[step])
+    assert set(scores) == {3, 6, 9}
