@@ -25,9 +25,33 @@ def by_averages(layer, values):
 def test_batch_uses_the_batch_in_training_and_moving_averages_in_evaluation(values):
     layer = normalization("batch", 6)
     torch.testing.assert_close(layer(values), standardized(values, (0, 2, 3)))
-    torch.testing.assert_close(layer.running_mean, 0.01 * values.mean((0, 2, 3)))
-    torch.testing.assert_close(layer.running_var, 0.99 + 0.01 * values.var((0, 2, 3)))
+    torch.testing.assert_close(layer.running_mean, values.mean((0, 2, 3)))
+    torch.testing.assert_close(layer.running_var, values.var((0, 2, 3)))
     torch.testing.assert_close(layer.eval()(values), by_averages(layer, values))
+
+
+def test_moving_averages_begin_as_a_plain_mean_and_go_on_by_the_momentum():
+    layer = normalization("batch", 1, momentum=0.25)
+    batches = torch.randn(7, 8, 1, 2, 2, generator=torch.Generator().manual_seed(1))
+    for batch in batches:
+        layer(batch)
+    means = batches.mean((1, 2, 3, 4))
+    expected = means[:4].mean()
+    for mean in means[4:]:
+        expected = 0.75 * expected + 0.25 * mean
+    torch.testing.assert_close(layer.running_mean[0], expected)
+
+
+def test_a_loaded_layer_goes_on_where_the_saved_one_stopped(values):
+    whole, first, second = (normalization("batch", 6) for _ in range(3))
+    for layer in (whole, first):
+        layer(values)
+        layer(values + 1)
+    second.load_state_dict(first.state_dict())
+    for layer in (whole, second):
+        layer(values * 2)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name])
 
 
 def test_batch_always_uses_the_batch_in_evaluation_and_changes_no_state(values):

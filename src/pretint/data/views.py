@@ -97,6 +97,6 @@ def _box(
     wide, high = math.sqrt(share * height * width * ratio), math.sqrt(share * height * width / ratio)
     # A long picture has no room for that much in this shape: the largest rectangle of the shape is taken, so shapes stay within `stretch`.
     shrink = min(1, width / wide, height / high)
-    wide, high = wide * shrink, high * shrink
+    wide, high = min(wide * shrink, width), min(high * shrink, height)  # rounding may exceed the picture
     left, top = generator.random() * (width - wide), generator.random() * (height - high)
     return left, top, min(left + wide, width), min(top + high, height)

@@ -1,6 +1,5 @@
 """What pretraining and fine-tuning do alike: open or resume the run folder, choose hardware, feed and run the loop."""
 
-import os
 import shlex
 import sys
 import time
@@ -17,7 +16,7 @@ from pretint import recipe
 from pretint.data.feed import Batch, Feed, Target
 from pretint.data.record import Record
 from pretint.errors import Interrupted, RunError
-from pretint.experiments.environment import environment
+from pretint.experiments.environment import cores, environment
 from pretint.experiments.options import TrainingOptions, differences
 from pretint.objective import Objective
 from pretint.run_folder import RunFolder
@@ -101,7 +100,7 @@ def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
             command = shlex.join(["pretint", *sys.argv[1:]]) if Path(sys.argv[0]).name == "pretint" else None
             RunFolder.create(options.out, {**manifest, "command": command, "begun": time.strftime("%Y-%m-%d %H:%M:%S")})
     fabric.barrier()
-    workers = options.loop.workers if options.loop.workers >= 0 else min(8, os.cpu_count() or 1)
+    workers = options.loop.workers if options.loop.workers >= 0 else min(8, cores())
     started = Start(RunFolder.open(options.out), fabric, workers, resumed, quiet)
     started.say(chosen)
     return started

@@ -11,7 +11,7 @@ layer is frozen. Unlike there, moving averages change in training only, so that 
 """
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,13 +31,26 @@ class BatchNorm(nn.BatchNorm2d):
         super().__init__(channels, eps=eps, momentum=momentum)
         self.always = always
         self.frozen = False
+        self._batches = 0  # num_batches_tracked, kept beside it so that no step waits for the device
 
     def forward(self, input: Tensor) -> Tensor:
         by_batch = (self.training or self.always) and not self.frozen
         averages = self.training or not by_batch  # read when frozen or evaluating, updated when training
         mean, variance = (self.running_mean, self.running_var) if averages else (None, None)
         assert self.momentum is not None
-        return F.batch_norm(input, mean, variance, self.weight, self.bias, by_batch, self.momentum, self.eps)
+        momentum = self.momentum
+        if by_batch and averages:
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked += 1
+            self._batches += 1
+            momentum = max(momentum, 1 / self._batches)
+        return F.batch_norm(input, mean, variance, self.weight, self.bias, by_batch, momentum, self.eps)
+
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        super()._load_from_state_dict(*arguments)  # type: ignore[no-untyped-call]
+        assert self.num_batches_tracked is not None
+        if self.num_batches_tracked.device.type != "meta":
+            self._batches = int(self.num_batches_tracked)
 
 
 def normalization(name: Normalization, channels: int, *, eps: float = 1e-3, momentum: float = 0.01) -> nn.Module:
