@@ -167,3 +167,27 @@ def test_ids_become_class_indices() -> None:
     for unknown in (-1, 3, 256, 2**31):
         with pytest.raises(DataError, match=rf"ids {unknown},"):
             ids_to_classes(np.array([[0, unknown]]), {0: 0, 255: 255}, Path("m.png"))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_tiff_is_turned_once(mode: str, orientation: int, tmp_path: Path) -> None:
+    path = tmp_path / "turned.tif"
+    stored = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)).convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(path, exif=exif)
+    # The eight orientations by hand: TIFF 6.0, tag 274, says where row 0 and column 0 of the file lie in the picture.
+    pixels = np.asarray(stored.convert("RGB"))
+    upright = {
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.swapaxes(0, 1),
+        6: pixels.swapaxes(0, 1)[:, ::-1],
+        7: pixels.swapaxes(0, 1)[::-1, ::-1],
+        8: pixels.swapaxes(0, 1)[::-1],
+    }[orientation]
+    np.testing.assert_array_equal(read_rgb(path), upright)
+    assert picture_size(path) == upright.shape[:2]

@@ -113,9 +113,9 @@ def test_scenes_vary_in_number_and_light(scenes: list[Scene]) -> None:
 
 
 def test_write_gives_the_whole_layout(tmp_path: Path) -> None:
-    seen: list[int] = []
-    folder = write(tmp_path / "new" / "scenes", 7, 5, size=32, splits={"train": 4, "test": 3}, progress=seen.append)
-    assert sum(seen) == 7
+    seen: list[tuple[int, int]] = []
+    folder = write(tmp_path / "new" / "scenes", 7, 5, size=32, splits={"train": 4, "test": 3}, progress=lambda *told: seen.append(told))
+    assert seen == [(done, 7) for done in range(1, 8)]
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         ["classes.txt", "images", "labels.csv", "masks", "scenes.json", "test.txt", "train.txt"]
     )
@@ -158,7 +158,7 @@ def test_writing_again_leaves_the_folder_and_refuses_others(tmp_path: Path) -> N
 
 
 def test_a_fault_leaves_nothing_behind(tmp_path: Path) -> None:
-    def stop(_: int) -> None:
+    def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     for workers in (1, 2):

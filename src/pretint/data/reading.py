@@ -55,9 +55,11 @@ def read_rgb(path: Path, at_least: int | None = None) -> NDArray[np.uint8]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd EXIF blocks and large pictures; neither is a fault here
         try:
-            with Image.open(path) as image:
+            # As a stream: from a path, Pillow maps plain TIFFs into memory and scrambles those that are to be turned.
+            with path.open("rb") as stream, Image.open(stream) as image:
                 if at_least is not None and at_least < min(image.size):
                     image.draft(None, (at_least, at_least))
+                image.load()  # turns a TIFF upright and forgets its orientation; the other formats are turned below
                 turn = _TURN.get(_orientation(image))
                 upright = _to_rgb(image)
         except MemoryError:
@@ -97,7 +99,9 @@ def picture_size(path: Path) -> tuple[int, int]:
         try:
             with Image.open(path) as image:
                 width, height = image.size
-                return (width, height) if _orientation(image) >= 5 else (height, width)
+                # A TIFF's size is told as it is once turned.
+                turned = _orientation(image) >= 5 and image.format != "TIFF"
+                return (width, height) if turned else (height, width)
         except Exception as error:
             raise _unreadable(path, error) from error
 

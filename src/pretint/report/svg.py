@@ -323,7 +323,7 @@ def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
         all_values = (m * 10.0**e for e in range(first, last + 1, every) for m in factors)
         return [v for v in all_values if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
 
-    decades = math.log10(high / low)
+    decades = math.log10(high) - math.log10(low)
     values = between((1, 2, 5)) if decades <= 2.5 else between((1,), math.ceil(decades / 8))
     return [(v, _number(v)) for v in values] if len(values) > 1 else _linear_ticks(low, high)
 

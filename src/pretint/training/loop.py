@@ -136,6 +136,7 @@ class Loop:
             self.objective.after_step(turn)
         self._learner.optimizer.zero_grad()
         self._step += 1
+        self._average_buffers()
         self._update_average()
         self._log(scalars)
 
@@ -232,7 +233,6 @@ class Loop:
         epochs = self._step // self.feed.steps_per_epoch
         last = self._step == self.steps
         self._progress.pause()
-        self._average_buffers()
         if self._main and (last or epochs % self.options.validate_every == 0):
             with self._weights_to_use(), torch.no_grad(), torch.random.fork_rng(devices=[]):
                 self.objective.eval()
@@ -262,11 +262,17 @@ class Loop:
             self._best = {"step": self._step, "score": name, "value": scores[name], "epoch": epochs}
 
     def _average_buffers(self) -> None:
-        """Batch norm's moving averages differ between processes: their mean is what is scored, saved and resumed."""
-        if self.fabric.world_size > 1:
-            for buffer in self.objective.buffers():
-                if buffer.dtype.is_floating_point:
-                    buffer.copy_(self.fabric.all_reduce(buffer, reduce_op="mean"))  # type: ignore[arg-type]
+        """Batch norm's moving averages differ between processes: after each step all hold their mean.
+
+        Then any process's state is the state of the training, whenever it is scored, averaged or saved.
+        """
+        buffers = [buffer for buffer in self.objective.buffers() if buffer.dtype.is_floating_point]
+        if self.fabric.world_size == 1 or not buffers:
+            return
+        flat = self.fabric.all_reduce(torch.cat([buffer.reshape(-1) for buffer in buffers]), reduce_op="mean")
+        assert isinstance(flat, Tensor)
+        for buffer, mean in zip(buffers, flat.split([buffer.numel() for buffer in buffers]), strict=True):
+            buffer.copy_(mean.view_as(buffer))
 
     @contextmanager
     def _weights_to_use(self) -> Iterator[None]:
