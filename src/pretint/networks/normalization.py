@@ -47,7 +47,7 @@ class BatchNorm(nn.BatchNorm2d):
         return F.batch_norm(input, mean, variance, self.weight, self.bias, by_batch, momentum, self.eps)
 
     def _load_from_state_dict(self, *arguments: Any) -> None:
-        super()._load_from_state_dict(*arguments)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(*arguments)
         assert self.num_batches_tracked is not None
         if self.num_batches_tracked.device.type != "meta":
             self._batches = int(self.num_batches_tracked)

@@ -271,7 +271,7 @@ class Loop:
             return
         flat = self.fabric.all_reduce(torch.cat([buffer.reshape(-1) for buffer in buffers]), reduce_op="mean")
         assert isinstance(flat, Tensor)
-        for buffer, mean in zip(buffers, flat.split([buffer.numel() for buffer in buffers]), strict=True):
+        for buffer, mean in zip(buffers, torch.split(flat, [buffer.numel() for buffer in buffers]), strict=True):
             buffer.copy_(mean.view_as(buffer))
 
     @contextmanager
