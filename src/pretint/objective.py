@@ -36,10 +36,13 @@ class Player:
     """Who learns: paths of submodules or parameters under the objective, and their optimizer.
 
     A parameter may belong to two players (the authors' discriminator does in ``paper-code``); each keeps its own state.
+    ``quick_parts`` learn at ``quick_factor`` times the rate: a new head beside transferred features.
     """
 
     parts: tuple[str, ...]
     optimizer: OptimizerSettings
+    quick_parts: tuple[str, ...] = ()
+    quick_factor: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
             rate=options.rate,
             frozen_epochs=options.frozen_epochs,
             unfrozen_rate=options.unfrozen_rate,
+            head_factor=options.head_factor,
             weight_decay=options.weight_decay,
             eps=options.eps,
         )

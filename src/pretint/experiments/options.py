@@ -112,6 +112,8 @@ class FinetuneOptions(TrainingOptions):
     """First epochs in which a transferred part does not learn; they count towards --epochs. From scratch nothing is frozen."""
     unfrozen_rate: float | None = None
     """Learning rate after the frozen epochs; --rate where not given."""
+    head_factor: float = 1.0
+    """Factor on the learning rate of the new head, which starts from nothing while the features may not."""
     weight_decay: float = 0.0
     """Decoupled decay of the weights, relative to the rate."""
     eps: float = 1e-7
@@ -122,6 +124,8 @@ class FinetuneOptions(TrainingOptions):
         _check_name("tasks", self.task)
         _check_name("networks", self.backbone)
         _check_validation(self.validation)
+        if self.rate <= 0 or self.head_factor <= 0:
+            raise OptionError("--rate and --head-factor: must be above 0")
         if not 0 < self.fraction <= 1:
             raise OptionError(f"--fraction {self.fraction}: must lie in (0, 1]")
         if not 0 <= self.frozen_epochs < self.epochs:

@@ -109,12 +109,13 @@ def _transfer(
             ["constant predictor", "", *(constant[c] for c in columns)],
             *([arm, _loaded(out, task, arm), *(arms[arm]["scores"][c] for c in columns)] for arm in arms),
         ]
+        named = [NAMES.get(column, column.replace("_", " ")) for column in columns]
         tables.append(
             {
                 "caption": f"{task}: scores on the test scenes",
-                "columns": ["arm", "parameters loaded", *(NAMES.get(c, c.replace("_", " ")) for c in columns)],
+                "columns": ["arm", "parameters loaded", *named],
                 "rows": rows,
-                "best": {i + 2: "max" for i in range(len(columns))},
+                "best": dict.fromkeys(named, "max"),
             }
         )
         by_class = next(name for name, value in constant.items() if isinstance(value, dict))
@@ -124,7 +125,6 @@ def _transfer(
                 "caption": f"{task}: {by_class.upper() if by_class == 'ap' else 'IoU'} by class",
                 "columns": ["class", *arms],
                 "rows": [[name, *(arms[arm]["scores"][by_class][name] for arm in arms)] for name in classes],
-                "best": {},
             }
         )
         charts.append(
@@ -159,7 +159,7 @@ def _colours(colours: Mapping[str, Mapping[str, Any]], out: Path) -> dict[str, A
                 "caption": f"Means over {colours['pictures']} test scenes, at full size",
                 "columns": ["", "PSNR, dB", "SSIM", "colourfulness"],
                 "rows": [*rows, ["original", None, None, colours["original"]["colourfulness"]["mean"]]],
-                "best": {1: "max", 2: "max"},
+                "best": {"PSNR, dB": "max", "SSIM": "max"},
             }
         ],
         "images": [

@@ -19,6 +19,7 @@ class Schedule:
     rate: float
     frozen_epochs: int = 0
     unfrozen_rate: float | None = None
+    head_factor: float = 1.0
     weight_decay: float = 0.0
     eps: float = 1e-7
 
@@ -45,7 +46,11 @@ class FineTuning(Objective):
     def players(self) -> dict[str, Player]:
         s = self.schedule
         settings = OptimizerSettings(rate=s.rate, eps=s.eps, weight_decay=s.weight_decay)
-        return {"network": Player(parts=("network",), optimizer=settings)}
+        return {
+            "network": Player(
+                parts=("network",), optimizer=settings, quick_parts=("network.head",), quick_factor=s.head_factor
+            )
+        }
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -38,11 +38,14 @@ class Learner:
         self.parameters = [p for p in parameters_of(objective, player.parts) if p not in frozen]
         self.rate = player.optimizer.rate if phase.rate is None else phase.rate
         decay = player.optimizer.weight_decay
-        matrices = [p for p in self.parameters if p.ndim > 1]
-        vectors = [p for p in self.parameters if p.ndim <= 1]  # biases, gamma and beta are not decayed
-        groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+        quick = set(parameters_of(objective, player.quick_parts))
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for p in self.parameters:
+            # Biases, gamma and beta are not decayed.
+            setting = (decay if p.ndim > 1 else 0.0, player.quick_factor if p in quick else 1.0)
+            groups.setdefault(setting, []).append(p)
         self.optimizer = torch.optim.AdamW(
-            [group for group in groups if group["params"]],
+            [{"params": members, "weight_decay": d, "factor": factor} for (d, factor), members in groups.items()],
             lr=self.rate, betas=player.optimizer.betas, eps=player.optimizer.eps,
             fused=all(p.device.type in ("cpu", "cuda") for p in self.parameters),
         )  # fmt: skip
@@ -50,7 +53,7 @@ class Learner:
     def step(self, factor: float) -> None:
         """One update at a share of the rate."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * factor
+            group["lr"] = self.rate * factor * group["factor"]
         self.optimizer.step()
 
     def state(self) -> dict[str, Tensor]:
