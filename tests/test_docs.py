@@ -18,7 +18,7 @@ from pretint.cli import VERBS, main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TOGETHER = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -53,15 +53,15 @@ def test_the_tree_is_the_disk() -> None:
     assert sorted(named) == sorted(path for path in on_disk if "__pycache__" not in path)
 
 
-@TOGETHER
+@EACH_PAGE
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     targets = [t.partition("#")[0] for t in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"https?:|#", t)]
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-@TOGETHER
-def test_the_text_speaks_of_a_table_that_exists(page: Path) -> None:
+@EACH_PAGE
+def test_commands_name_what_exists(page: Path) -> None:
     """Verbs and make targets that a page's commands name."""
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for line in commands(page):
@@ -70,7 +70,7 @@ def test_the_text_speaks_of_a_table_that_exists(page: Path) -> None:
         assert set(rest) <= set(targets) if program == "make" else rest[0] in {*VERBS, "--help", "--version"}, line
 
 
-class _Parsed(Exception):  # noqa: N818 - no error
+class _Parsed(Exception):
     """Raised in place of the verb's work."""
 
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +80,6 @@ def _run(options: DemoOptions, quiet: bool) -> dict[str, Any]:
         if not quiet:
             print(f"\n== {line}", file=sys.stderr)
 
-    begun = time.monotonic()
     out, data = options.out, options.out / "scenes"
     splits = {"unlabelled": options.unlabelled, "train": options.labelled, "test": options.test}
     say("1/5 making scenes")
@@ -101,9 +99,7 @@ def _run(options: DemoOptions, quiet: bool) -> dict[str, Any]:
     colours = evaluate(out / "pretrain", data=data, split="test")
     examples = [data / "images" / f"{name}.jpg" for name in (data / "test.txt").read_text().split()[:8]]
     colorize(examples, out=out / "coloured", model=out / "pretrain", overwrite=True)
-    document = demo_document(
-        out, TASKS, scores, colours, examples, recipe.as_values(options), seconds=time.monotonic() - begun
-    )
+    document = demo_document(out, TASKS, scores, colours, examples, recipe.as_values(options))
     write_atomically(out / "report.json", (json.dumps(document, indent=2) + "\n").encode())
     write_page(out / "report.html", document)
     return document

@@ -24,7 +24,6 @@ def demo_document(
     colours: Mapping[str, Mapping[str, Any]],
     examples: Sequence[Path],
     options: Mapping[str, Any],
-    seconds: float,
 ) -> dict[str, Any]:
     """The document of the demo, from what its runs scored.
 
@@ -35,7 +34,6 @@ def demo_document(
         colours: what ``evaluate`` gives for the pretraining.
         examples: held-out scenes, whose coloured versions lie in ``out/coloured``.
         options: of the demo.
-        seconds: how long all of it took.
     """
     run = RunFolder.open(out / "pretrain")
     differences = {
@@ -51,7 +49,7 @@ def demo_document(
         "summary": [
             f"A network learned to colour {options['unlabelled']} made scenes without labels. Then two tasks were learned from "
             f"{options['labelled']} labelled scenes, once from these weights and once from scratch, with the same data, order and "
-            f"epochs. All was scored on {options['test']} scenes that no training saw. It took {seconds / 60:.1f} minutes."
+            f"epochs. All was scored on {options['test']} scenes that no training saw. The trainings took {_minutes(out, tasks):.1f} minutes."
         ],
         "sections": [
             _transfer(tasks, scores, out),
@@ -72,8 +70,14 @@ def demo_document(
         "environment": {key: str(value) for key, value in run.manifest["environment"].items() if value is not None},
         "results": {"transfer": scores, "differences": differences, "colorization": colours, "psnr_gain": gain},
         "options": dict(options),
-        "seconds": round(seconds, 1),
+        "seconds": round(60 * _minutes(out, tasks), 1),
     }
+
+
+def _minutes(out: Path, tasks: Mapping[str, str]) -> float:
+    """Minutes that the trainings took, over all starts."""
+    runs = ["pretrain", *(f"{task}-{arm}" for task in tasks for arm in ("scratch", "pretrained"))]
+    return sum(float(RunFolder.open(out / name).manifest["seconds"]) for name in runs) / 60
 
 
 def _verdict(
@@ -112,8 +116,8 @@ def _transfer(
         named = [NAMES.get(column, column.replace("_", " ")) for column in columns]
         tables.append(
             {
-                "caption": f"{task}: scores on the test scenes",
-                "columns": ["arm", "parameters loaded", *named],
+                "caption": f"{task}: scores on the test scenes, and the share of parameters that was loaded",
+                "columns": ["arm", "loaded", *named],
                 "rows": rows,
                 "best": dict.fromkeys(named, "max"),
             }

@@ -1,0 +1,175 @@
+"""The figures of docs/results.md, from pictures to page, by one command that goes on from whatever is there.
+
+    python benchmarks/first_results.py --data DATA --runs RUNS
+
+DATA holds ``photos/`` (unlabelled), ``voc/`` (Pascal VOC layout, six classes), ``medical/`` (images, masks, train.txt,
+test.txt) and ``colorization_test/``. Finished cells are kept as JSON in benchmarks/results/ and are not run again; RUNS holds
+the runs with their checkpoints and may be thrown away afterwards.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pretint
+from pretint.run_folder import RunFolder
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+PAGE = HERE.parent / "docs" / "results.md"
+CLASSES = ("cat", "cow", "dog", "horse", "person", "sheep")
+ARMS = ("scratch", "pretrained")
+TASKS: dict[str, dict[str, Any]] = {
+    "voc-multilabel": {"task": "multilabel", "folder": "voc", "classes": CLASSES, "test": "val"},
+    "voc-segmentation": {
+        "task": "segmentation", "folder": "voc", "classes": CLASSES, "split": "trainaug", "test": "val",
+    },
+    "medical-segmentation": {"task": "segmentation", "folder": "medical", "test": "test"},
+}  # fmt: skip
+
+
+def main() -> None:
+    """Run what is missing, then write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=5, help="passes of the pretraining over the photos")
+    arguments = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    pretrained = arguments.runs / "small"
+    cell("pretraining", lambda: pretrain(arguments.data / "photos", pretrained, arguments.epochs))
+    cell("colorization", lambda: pretint.evaluate(pretrained, data=arguments.data / "colorization_test"))
+    for name, how in TASKS.items():
+        for arm in ARMS:
+            init = "scratch" if arm == "scratch" else pretrained
+            cell(f"{name}-{arm}", lambda: finetune(arguments, f"{name}-{arm}", how, init))  # noqa: B023 - called at once
+    PAGE.write_text(page())
+
+
+def cell(name: str, run: Any) -> None:
+    """Run a cell unless its result is there."""
+    path = RESULTS / f"{name}.json"
+    if path.exists():
+        return
+    print(f"== {name}", flush=True)
+    begun = time.monotonic()
+    result = run()
+    path.write_text(json.dumps({**result, "seconds_of_cell": round(time.monotonic() - begun)}, indent=2) + "\n")
+    PAGE.write_text(page())
+
+
+def pretrain(photos: Path, run: Path, epochs: int) -> dict[str, Any]:
+    """Recipe small on the unlabelled photos."""
+    pretint.pretrain(data=photos, out=run, epochs=epochs, resume=True, quiet=False)
+    manifest = RunFolder.open(run).manifest
+    entries = [e for e in RunFolder.open(run).metrics() if e["kind"] == "validation"]
+    return {"held_out": entries, **about(run), "pictures": manifest["data"]["training"]}
+
+
+def finetune(arguments: argparse.Namespace, name: str, how: dict[str, Any], init: Any) -> dict[str, Any]:
+    """One arm of one task, and its scores on the test pictures."""
+    options = {key: how[key] for key in ("task", "classes", "split") if key in how}
+    run = arguments.runs / name
+    data = arguments.data / how["folder"]
+    pretint.finetune(data=data, out=run, init=init, resume=True, quiet=False, **options)
+    return {**pretint.evaluate(run, data=data, split=how["test"]), **about(run)}
+
+
+def about(run: Path) -> dict[str, Any]:
+    """What a run was made with."""
+    manifest = RunFolder.open(run).manifest
+    environment = manifest["environment"]
+    return {
+        "commit": environment["commit"],
+        "machine": f"{environment['processor']}, {environment['cores']} cores, torch {environment['torch']}",
+        "precision": manifest["options"]["loop"]["precision"],
+        "epochs": manifest["options"]["epochs"],
+        "seed": manifest["options"]["seed"],
+        "seconds": manifest["seconds"],
+        "loaded": manifest.get("loaded", {}).get("share"),
+    }
+
+
+def page() -> str:
+    """docs/results.md from the results that are there."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    lines = [
+        "# Results",
+        "",
+        "Written by `python benchmarks/first_results.py --data DATA --runs RUNS`; do not edit by hand. One seed an arm: how sure a",
+        "difference is needs several. Machine, commit and time stand beside each figure. What was tried on the way is in",
+        "[log.md](log.md).",
+        "",
+    ]
+    if pre := found.get("pretraining"):
+        lines += [
+            "## Pretraining",
+            "",
+            "`pretint pretrain --data photos --epochs %d` (recipe `small`)" % pre["epochs"],
+            "",
+        ]
+        lines += [
+            "| epoch | held-out ab error (Lab units) | grey | chroma, share of the originals' |",
+            "|---|---|---|---|",
+        ]
+        lines += [
+            f"| {e['epoch']} | {e['ab_error']:.2f} | {e['grey_ab_error']:.2f} | {e['chroma_share']:.2f} |"
+            for e in pre["held_out"]
+        ]
+        lines += ["", f"{pre['pictures']:,} photos; {stamp(pre)}.", ""]
+    if colours := found.get("colorization"):
+        lines += [
+            "## Colorization",
+            "",
+            f"`pretint evaluate runs/small --data colorization_test`: {colours['pictures']} photos, mean (min to max)",
+            "",
+        ]
+        lines += ["| | PSNR, dB | SSIM | colourfulness |", "|---|---|---|---|"]
+        for row in ("model", "grey", "mean_colour"):
+            lines.append(
+                f"| {row.replace('_', ' ')} | "
+                + " | ".join(spread(colours[row][s]) for s in ("psnr", "ssim", "colourfulness"))
+                + " |"
+            )
+        lines += [f"| original | | | {spread(colours['original']['colourfulness'])} |", ""]
+    for name, how in TASKS.items():
+        arms = {arm: found[f"{name}-{arm}"] for arm in ARMS if f"{name}-{arm}" in found}
+        if not arms:
+            continue
+        first = next(iter(arms.values()))
+        scores = [s for s, value in first["scores"].items() if not isinstance(value, dict)]
+        split = f" --split {how['split']}" if "split" in how else ""
+        classes = f" --classes {','.join(how['classes'])}" if "classes" in how else ""
+        lines += [
+            f"## {name}",
+            "",
+            f"`pretint finetune --task {how['task']} --data {how['folder']}{split}{classes} --init runs/small` (recipe `light`), then",
+        ]
+        lines += [f"`pretint evaluate` with `--split {how['test']}`, {first['pictures']} pictures", ""]
+        lines += ["| arm | loaded | " + " | ".join(scores) + " |", "|---|---|" + "---|" * len(scores)]
+        lines.append("| constant predictor | | " + " | ".join(f"{first['constant'][s]:.4f}" for s in scores) + " |")
+        for arm, result in arms.items():
+            lines.append(
+                f"| {arm} | {result['loaded']:.1%} | " + " | ".join(f"{result['scores'][s]:.4f}" for s in scores) + " |"
+            )
+        lines += ["", *(f"{arm}: {stamp(result)}.  " for arm, result in arms.items()), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def spread(values: dict[str, float]) -> str:
+    """Mean and range."""
+    return f"{values['mean']:.3f} ({values['min']:.2f} to {values['max']:.2f})"
+
+
+def stamp(result: dict[str, Any]) -> str:
+    """What a figure was made with, in words."""
+    return (
+        f"{result['epochs']} epochs, seed {result['seed']}, {result['seconds'] / 60:.0f} min, {result['precision']}, "
+        f"{result['machine']}, commit {result['commit']}"
+    )
+
+
+if __name__ == "__main__":
+    main()
