@@ -107,7 +107,7 @@ def page() -> str:
         lines += [
             "## Pretraining",
             "",
-            "`pretint pretrain --data photos --epochs %d` (recipe `small`)" % pre["epochs"],
+            f"`pretint pretrain --data photos --epochs {pre['epochs']}` (recipe `small`)",
             "",
         ]
         lines += [

@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from pretint.errors import RunError
 
 MANIFEST = "run.json"
@@ -41,6 +43,17 @@ def checksum(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_description(path: Path) -> dict[str, Any] | None:
+    """What a weights' file of pretint says about itself: entries of its run.json; None for any other file."""
+    try:
+        with safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError):
+        return None
+    description: dict[str, Any] | None = json.loads(metadata["pretint"]) if "pretint" in metadata else None
+    return description
 
 
 class RunFolder:

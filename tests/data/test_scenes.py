@@ -114,7 +114,14 @@ def test_scenes_vary_in_number_and_light(scenes: list[Scene]) -> None:
 
 def test_write_gives_the_whole_layout(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    folder = write(tmp_path / "new" / "scenes", 7, 5, size=32, splits={"train": 4, "test": 3}, progress=lambda *told: seen.append(told))
+    folder = write(
+        tmp_path / "new" / "scenes",
+        7,
+        5,
+        size=32,
+        splits={"train": 4, "test": 3},
+        progress=lambda *told: seen.append(told),
+    )
     assert seen == [(done, 7) for done in range(1, 8)]
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         ["classes.txt", "images", "labels.csv", "masks", "scenes.json", "test.txt", "train.txt"]

@@ -25,6 +25,8 @@ def finetune(*, task: str, data: str | Path, out: str | Path, quiet: bool = True
         PretintError: an option, the data, the weights or the folder is not right.
         Interrupted: stopped by a signal, after saving.
     """
+    if isinstance(options.get("classes"), str):
+        options["classes"] = options["classes"].split(",")
     if "init" in options:
         options["init"] = str(options["init"])
     return _run(options_from_call(SCHEMA, {"task": task, "data": data, "out": out, **options}), quiet)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pretint import recipe
 from pretint.experiments.options import TrainingOptions, with_sections
 from pretint.methods import names
+from pretint.run_folder import RunFolder, read_description
 
 T = TypeVar("T")
 
@@ -72,14 +74,14 @@ def _layers(schema: Schema, given: Mapping[str, Any]) -> tuple[type[Any], dict[s
 
 
 def _of_run(init: str) -> dict[str, Any]:
-    """The backbone that a run was trained with: what starts from its weights must be built like it."""
-    from pathlib import Path
-
-    from pretint.run_folder import RunFolder
-
-    if not (Path(init) / "run.json").is_file():
+    """The backbone of a run, or of a weights' file of one: what starts from its weights must be built like it."""
+    path = Path(init)
+    if (path / "run.json").is_file():
+        options = RunFolder.open(path).manifest["options"]
+    elif description := read_description(path):
+        options = description["options"]
+    else:
         return {}
-    options = RunFolder.open(Path(init)).manifest["options"]
     backbone = options["backbone"]
     return {name: options[name] for name in ("backbone", "decoder", "size", backbone)}
 

@@ -336,7 +336,7 @@ def _load(pictures: _Pictures, addresses: Iterable[_Address], workers: int, pin:
         if "DataLoader worker" not in str(error):
             raise
         raise ResourceError(
-            "a process that reads pictures was killed, most likely for memory; take fewer --workers"
+            "a process that reads pictures was killed, most likely for memory; take fewer --loop.workers"
         ) from error
 
 

@@ -177,7 +177,7 @@ def _thumbnails(chunks: list[list[Path]], workers: int) -> Iterator[list["NDArra
                 yield waiting.popleft().result()
         except BrokenProcessPool:
             raise ResourceError(
-                "a process that looks at pictures was killed, most likely for memory; take fewer --workers"
+                "a process that looks at pictures was killed, most likely for memory; take fewer --loop.workers"
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

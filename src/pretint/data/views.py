@@ -34,10 +34,10 @@ class ViewOptions:
 
         if not 0 < self.smallest <= 1:
             raise OptionError(
-                f"--smallest {self.smallest}: the smallest part of the area lies above 0 and at most at 1"
+                f"--view.smallest {self.smallest}: the smallest part of the area lies above 0 and at most at 1"
             )
         if not self.stretch >= 1:
-            raise OptionError(f"--stretch {self.stretch}: the largest ratio of the sides is 1 or more")
+            raise OptionError(f"--view.stretch {self.stretch}: the largest ratio of the sides is 1 or more")
 
     def evaluation(self) -> "ViewOptions":
         """The same without chance: a random crop becomes the whole picture, nothing is mirrored."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pretint.errors import WeightsError
 from pretint.inference.models import load_parts
+from pretint.run_folder import read_description
 from pretint.tasks.task import TaskNetwork
 from pretint.training import checkpoint
 
@@ -68,7 +69,7 @@ def initialize(network: TaskNetwork, init: str) -> Account:
     if init == "scratch":
         return Account(init, (), 0, total)
     path = Path(init)
-    if path.suffix == ".safetensors" and checkpoint.read_description(path) is None:
+    if path.suffix == ".safetensors" and read_description(path) is None:
         left_over = _load_foreign(network.backbone, checkpoint.load_tensors(path), path)
         return Account(init, ("backbone",), _count(network.backbone), total, left_over)
     backbone, decoder, trained = load_parts(init)

@@ -39,8 +39,6 @@ class TrainingOptions:
     """How the data lie in their folder: pictures, voc, masks, imagefolder or table; recognised where not given."""
     order: Literal["shuffled", "same"] = "shuffled"
     """A new order every epoch, or the same one every epoch (the authors' code)."""
-    most_broken: float = 0.05
-    """Largest share of unreadable pictures that are left out before the run stops, in [0, 1]."""
     view: ViewOptions = field(default_factory=ViewOptions)
     """What of a picture the network sees in training."""
     loop: LoopOptions = field(default_factory=LoopOptions)
@@ -56,8 +54,6 @@ class TrainingOptions:
             raise OptionError(
                 f"--batch-size {self.batch_size}: must be a multiple of --loop.devices x --loop.accumulate = {shares}"
             )
-        if not 0 <= self.most_broken <= 1:
-            raise OptionError(f"--most-broken {self.most_broken}: must lie in [0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +70,16 @@ class PretrainOptions(TrainingOptions):
     """What is learned: cgan (the paper's) or regression."""
     validation: float = 0.02
     """Share (below 1) or number of the pictures that are held out to score the training."""
+    most_broken: float = 0.05
+    """Largest share of unreadable pictures that are left out before the run stops, in [0, 1]."""
     keep_grey: bool = False
     """Train on pictures without colour too; left out otherwise, since they teach that things are grey."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_name("pretexts", self.pretext)
+        if not 0 <= self.most_broken <= 1:
+            raise OptionError(f"--most-broken {self.most_broken}: must lie in [0, 1]")
         _check_name("networks", self.backbone)
         _check_validation(self.validation)
 

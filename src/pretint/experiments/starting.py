@@ -113,12 +113,16 @@ def feed(
     target: Target = None,
     **how: Any,
 ) -> Feed:
-    """The training pictures of this process."""
+    """The training pictures of this process; where they are fewer than a batch, a batch is all of them, and that is said."""
+    shares = start.fabric.world_size * options.loop.accumulate
+    batch_size = min(options.batch_size, max(1, len(records) // shares) * shares)
+    if batch_size < options.batch_size:
+        start.say(f"batches of {batch_size}, not {options.batch_size}: there are only {len(records)} training pictures")
     return Feed(
         records,
         size=options.size,
         view=options.view,
-        batch_size=options.batch_size,
+        batch_size=batch_size,
         seed=options.seed,
         order=options.order,
         workers=start.workers,

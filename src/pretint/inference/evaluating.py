@@ -73,7 +73,13 @@ def evaluate_colorization(
     if not count:
         raise DataError(f"--data {folder}: no picture here is at least {SMALLEST} pixels wide and high")
     rows = {name: {score: meter.compute() for score, meter in scores.items()} for name, scores in meters.items()}
-    return {**rows, "pictures": count, "split": split or _test_split(data)}
+    chosen = split or _test_split(data)
+    return {
+        **rows,
+        "pictures": count,
+        "split": chosen,
+        "trained_on_these": _trained_on(colorizer.trained, folder, chosen),
+    }
 
 
 PSNR_OF_EQUALS = 100.0
@@ -131,8 +137,8 @@ def _test_split(data: Source) -> str:
 def _trained_on(trained: Trained, folder: Path, split: str) -> bool:
     """Whether these very pictures were trained on: a score on them says nothing about others."""
     data = trained.description.get("data", {})
-    same_folder = Path(data.get("folder", "")).resolve() == folder.resolve()
-    return same_folder and split in (data.get("split"), "all")
+    folders = [Path(name).resolve() for name in data.get("folders", [data.get("folder", "")])]
+    return folder.resolve() in folders and split in (data.get("split"), "all")
 
 
 def _batches(model: TaskModel, data: Source, records: Sequence[Record]) -> Any:

@@ -55,8 +55,7 @@ def colorize_file(source: Path, target: Path, ab_predictor: AbPredictor, size: i
     except Exception as error:
         if _is_out_of_memory(error):
             raise ResourceError(
-                f"{source}: memory ran out while this picture was coloured; "
-                "scale it down, close other programs, or leave a full GPU with --device cpu"
+                f"{source}: memory ran out while this picture was coloured; scale it down, or close other programs"
             ) from error
         raise
 

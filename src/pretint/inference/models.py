@@ -13,7 +13,7 @@ from pretint.errors import WeightsError
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.networks.build import build_backbone, build_decoder
 from pretint.pretexts.pretext import Pretext, build_pretext
-from pretint.run_folder import RunFolder
+from pretint.run_folder import RunFolder, read_description
 from pretint.tasks.task import Task, TaskNetwork, build_task
 from pretint.training import checkpoint
 
@@ -55,7 +55,7 @@ def open_trained(source: Path | str) -> Trained:
     path = Path(source)
     if path.suffix == ".safetensors":
         tensors = checkpoint.load_tensors(path)
-        description = checkpoint.read_description(path)
+        description = read_description(path)
         if description is None:
             raise WeightsError(
                 f"{path}: does not say what network it holds, so it was not written by pretint; give a run's folder"

@@ -34,9 +34,11 @@ class Options:
         from pretint.errors import OptionError
 
         if self.width < 1:
-            raise OptionError(f"width is {self.width}; it must be at least 1")
+            raise OptionError(f"--residual.width is {self.width}; it must be at least 1")
         if not self.blocks or min(self.blocks) < 1:
-            raise OptionError(f"blocks is {self.blocks}; it needs one stage or more, each of one block or more")
+            raise OptionError(
+                f"--residual.blocks is {self.blocks}; it needs one stage or more, each of one block or more"
+            )
 
 
 class ResidualEncoder(Backbone):

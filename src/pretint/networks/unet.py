@@ -37,9 +37,9 @@ class Options:
         from pretint.errors import OptionError
 
         if self.width <= 0:
-            raise OptionError(f"width is {self.width}; it must be above 0")
+            raise OptionError(f"--unet.width is {self.width}; it must be above 0")
         if not 0 <= self.dropout < 1:
-            raise OptionError(f"dropout is {self.dropout}; it must be at least 0 and below 1")
+            raise OptionError(f"--unet.dropout is {self.dropout}; it must be at least 0 and below 1")
 
 
 class Dropout(nn.Module):

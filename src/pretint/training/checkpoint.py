@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -93,17 +93,6 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: Path)
             shapes = f"{tuple(tensors[name].shape)}, this network needs {tuple(own[name].shape)}"
             raise WeightsError(f"{source}: {name} has shape {shapes}; it is of another size or architecture")
     module.load_state_dict(dict(tensors))
-
-
-def read_description(path: Path) -> dict[str, Any] | None:
-    """What a weights' file of ours says about itself; None for a file of others."""
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError):
-        return None
-    description: dict[str, Any] | None = json.loads(metadata["pretint"]) if "pretint" in metadata else None
-    return description
 
 
 def _save(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:

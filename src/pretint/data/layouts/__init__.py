@@ -46,13 +46,17 @@ def open_source(
     if layout is not None and layout not in LAYOUTS:
         raise OptionError(f"--layout {layout}: unknown; {suggest(layout, LAYOUTS)}")
     module = _module(layout) if layout else _recognise(folder)
+    if layout and not module.recognises(folder):
+        raise DataError(
+            f"--layout {layout}: {folder} does not lie like that; leave the option out to have it recognised"
+        )
     source: Source = module.read(folder, tuple(classes) if classes else None, other_classes, task)
     if not source.splits["all"]:
         raise DataError(f"{folder}: the layout {source.layout} finds no pictures here; check the folder")
     return source
 
 
-def open_pool(folders: Sequence[Path | str], split: str | None = None) -> tuple[Record, ...]:
+def open_pool(folders: Sequence[Path | str], split: str | None = None, layout: str | None = None) -> tuple[Record, ...]:
     """The pictures of one or more folders for training without labels: labels, masks and boxes are not handed on.
 
     Where no split is named, a folder with a list ``train`` gives only that, so that test pictures stay unseen.
@@ -61,7 +65,7 @@ def open_pool(folders: Sequence[Path | str], split: str | None = None) -> tuple[
     pool: list[Record] = []
     for place, folder in enumerate(folders):
         prefix = f"{place}/" if len(folders) > 1 else ""
-        source = open_source(folder)
+        source = open_source(folder, layout)
         chosen = split or ("train" if "train" in source.splits else "all")
         pool += (Record(prefix + record.id, record.path) for record in source.split(chosen))
     return tuple(pool)
