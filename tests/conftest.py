@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import pretint
+from tests.experiments.tiny_runs import FINETUNE, PRETRAIN
 
 pytest.register_assert_rewrite("tests.pretexts.promises", "tests.training.driving")
 
@@ -86,6 +87,30 @@ def sorted_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         below.mkdir(parents=True, exist_ok=True)
         Image.fromarray(paint(300 + i)[0]).save(below / f"{i:02d}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def coloring_run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny pretraining on ``pictures`` whose colours are no greys; for tests that only read it."""
+    out = tmp_path_factory.mktemp("tiny") / "coloring"
+    pretint.pretrain(data=pictures, out=out, **PRETRAIN | {"epochs": 6, "regression": {"rate": 5e-3}})
+    return out
+
+
+@pytest.fixture(scope="session")
+def multilabel_run(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny fine-tuning on ``labelled``; for tests that only read it."""
+    out = tmp_path_factory.mktemp("tiny") / "multilabel"
+    pretint.finetune(data=labelled, out=out, **FINETUNE | {"task": "multilabel", "rate": 5e-3, "epochs": 6})
+    return out
+
+
+@pytest.fixture(scope="session")
+def segmentation_run(masked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny fine-tuning on ``masked`` that finds discs; for tests that only read it."""
+    out = tmp_path_factory.mktemp("tiny") / "segmentation"
+    pretint.finetune(data=masked, out=out, **FINETUNE | {"rate": 1e-2, "epochs": 12})
+    return out
 
 
 Command = Callable[..., "subprocess.Popen[str]"]

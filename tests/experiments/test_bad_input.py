@@ -63,7 +63,6 @@ def test_folders(refused: Refused, tmp_path: Path, pictures: Path) -> None:
         assert "this is a file" in refused(verb, data=tmp_path / "text" / "notes.md", out=tmp_path / "run4" / verb)
     words = refused("finetune", data=pictures, out=tmp_path / "run")
     assert "the layout pictures has no masks here, which segmentation needs" in words
-    assert "more than the 12 pictures" in refused("pretrain", data=pictures, out=tmp_path / "run5", batch_size=64)
 
 
 def test_a_mistaken_folder_can_be_corrected(refused: Refused, pictures: Path, tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def command(arguments: Sequence[str]) -> None:
     for name, counts in result["networks"].items():
         table.add_row(name, *(f"{counts[column]:,}" for column in ("trainable", "total", "multiply_adds")))
     console.print(table)
-    steps = result["steps"]
-    console.print(f"{steps['total']:,} steps: {steps['per_epoch']:,} an epoch with {steps['pictures']:,} pictures")
+    if steps := result["steps"]:
+        console.print(f"{steps['total']:,} steps: {steps['per_epoch']:,} an epoch with {steps['pictures']:,} pictures")
     if "state" in result:
         console.print(f"{result['state']} at step {result['done']:,}; best checkpoint: {result['best'] or 'none yet'}")
         for name, size in result["files"].items():

@@ -50,19 +50,21 @@ def describe_run(run: RunFolder) -> dict[str, Any]:
     """A run's networks, progress and files."""
     manifest = run.manifest
     values = manifest["options"]
+    networks = {}
     with torch.device("meta"):
         if manifest["kind"] == "pretrain":
             networks = {name: _cost(network, values) for name, network in build_pretext(values).networks.items()}
-        else:
+        elif "classes" in manifest:
             networks = {"network": _cost(build_task_network(values, manifest["classes"])[1], values)}
     last, best = run.pointer("last"), run.pointer("best")
+    data = manifest.get("data")  # a run that failed at its pictures has none, and no steps
     return {
         "run": str(run.path),
         "kind": manifest["kind"],
         "state": manifest["state"],
         "options": values,
         "networks": networks,
-        "steps": _steps(manifest["data"]["training"], values),
+        "steps": _steps(data["training"], values) if data else None,
         "done": last["step"] if last else 0,
         "best": best,
         "files": {
@@ -83,7 +85,7 @@ def _cost(network: nn.Module, values: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _steps(pictures: int, values: Mapping[str, Any]) -> dict[str, int]:
-    epoch = pictures // values["batch_size"]
+    epoch = max(1, pictures // values["batch_size"])  # fewer pictures than a batch are one
     return {"pictures": pictures, "per_epoch": epoch, "total": epoch * values["epochs"]}
 
 

@@ -13,6 +13,9 @@ from pretint.run_folder import read_description
 from pretint.tasks.task import TaskNetwork
 from pretint.training import checkpoint
 
+SEEN = 1000
+"""Batches that a file's moving averages count as made from, where it does not say how many."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -88,8 +91,8 @@ def _load_foreign(backbone: nn.Module, tensors: Mapping[str, Tensor], path: Path
         raise WeightsError(
             f"--init {path}: has no tensor of this backbone (it has {next(iter(own))}); it is of another architecture"
         )
-    # A counter that some files leave out; it changes no result.
-    filled = {name: tensor for name, tensor in own.items() if name.endswith("num_batches_tracked")}
+    # A counter that some files leave out. At 0 the first batch would replace the file's moving averages altogether.
+    filled = {name: tensor.new_tensor(SEEN) for name, tensor in own.items() if name.endswith("num_batches_tracked")}
     checkpoint.load_weights(backbone, {**filled, **{k: v for k, v in tensors.items() if k in own}}, path)
     return tuple(sorted(tensors.keys() - own.keys()))
 

@@ -54,7 +54,6 @@ def evaluate_colorization(
         if min(original.shape[:2]) < SMALLEST:
             continue
         count += 1
-        # The grey row is a picture without any colour, not one that a pass through Lab and back has rounded.
         planes = {
             "model": predict_ab(original, colorizer, colorizer.size),
             "grey": torch.zeros(1, 2, 1, 1),
@@ -63,12 +62,12 @@ def evaluate_colorization(
         for name, ab in planes.items():
             coloured = recolour(original, ab)
             scores = {
-                "psnr": psnr(original, coloured),
+                "psnr": min(psnr(original, coloured), PSNR_OF_EQUALS),
                 "ssim": ssim(original, coloured),
                 "colourfulness": colourfulness(coloured),
             }
             for score, value in scores.items():
-                meters.setdefault(name, {}).setdefault(score, RunningMeter()).update(min(value, PSNR_OF_EQUALS))
+                meters.setdefault(name, {}).setdefault(score, RunningMeter()).update(value)
         meters.setdefault("original", {}).setdefault("colourfulness", RunningMeter()).update(colourfulness(original))
     if not count:
         raise DataError(f"--data {folder}: no picture here is at least {SMALLEST} pixels wide and high")
@@ -78,7 +77,7 @@ def evaluate_colorization(
         **rows,
         "pictures": count,
         "split": chosen,
-        "trained_on_these": _trained_on(colorizer.trained, folder, chosen),
+        "trained_on_these": _trained_on(colorizer.trained, folder, data, records),
     }
 
 
@@ -125,7 +124,7 @@ def evaluate_task(
         "constant": _finite(constant.compute()),
         "pictures": len(records),
         "split": chosen,
-        "trained_on_these": _trained_on(model.trained, folder, chosen),
+        "trained_on_these": _trained_on(model.trained, folder, data, records),
     }
 
 
@@ -134,11 +133,14 @@ def _test_split(data: Source) -> str:
     return next(name for name in ("test", "val", "all") if name in data.splits)
 
 
-def _trained_on(trained: Trained, folder: Path, split: str) -> bool:
-    """Whether these very pictures were trained on: a score on them says nothing about others."""
-    data = trained.description.get("data", {})
-    folders = [Path(name).resolve() for name in data.get("folders", [data.get("folder", "")])]
-    return folder.resolve() in folders and split in (data.get("split"), "all")
+def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[Record]) -> bool:
+    """Whether some of these very pictures were trained on: a score on them says nothing about others."""
+    options = trained.options
+    folders = options["data"] if isinstance(options["data"], list) else [options["data"]]
+    if folder.resolve() not in [Path(name).resolve() for name in folders]:
+        return False
+    seen = data.splits.get(options["split"] or ("train" if "train" in data.splits else "all"), ())
+    return not {record.id for record in seen}.isdisjoint(record.id for record in records)
 
 
 def _batches(model: TaskModel, data: Source, records: Sequence[Record]) -> Any:

@@ -49,11 +49,7 @@ def predict_files(
     device = best_device()
     model.network.to(device)
     result = PredictResult()
-    jobs = {below.with_suffix(""): (source, below) for path in paths for source, below in pictures_below(path)}
-    if len(jobs) < sum(1 for path in paths for _ in pictures_below(path)):
-        raise DataError(
-            "two of the pictures have one name, so their results would be one file; predict them into two folders"
-        )
+    jobs = _jobs(paths)
     rows: list[list[str]] = []
     for done, (name, (source, below)) in enumerate(jobs.items()):
         if progress:
@@ -76,6 +72,21 @@ def predict_files(
         write_atomically(out / "labels.csv", text.getvalue().encode())
         result.written.append(out / "labels.csv")
     return result
+
+
+def _jobs(paths: Sequence[Path]) -> dict[Path, tuple[Path, Path]]:
+    """By the name of its result, without ending: each picture, and its place below the path that was given."""
+    jobs: dict[Path, tuple[Path, Path]] = {}
+    for path in paths:
+        for source, below in pictures_below(path):
+            name = below.with_suffix("")
+            if name in jobs and jobs[name][0] != source:
+                raise DataError(
+                    f"{jobs[name][0]} and {source} have one name, so their results would be one file; "
+                    "predict them into two folders"
+                )
+            jobs[name] = source, below
+    return jobs
 
 
 @torch.inference_mode()

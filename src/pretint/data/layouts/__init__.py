@@ -46,7 +46,7 @@ def open_source(
     if layout is not None and layout not in LAYOUTS:
         raise OptionError(f"--layout {layout}: unknown; {suggest(layout, LAYOUTS)}")
     module = _module(layout) if layout else _recognise(folder)
-    if layout and not module.recognises(folder):
+    if layout not in (None, "pictures") and not module.recognises(folder):
         raise DataError(
             f"--layout {layout}: {folder} does not lie like that; leave the option out to have it recognised"
         )

@@ -1,0 +1,265 @@
+"""Scores against scikit-image and scikit-learn on the files that `colorize` and `predict` write."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.color import lab2rgb, rgb2lab
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from sklearn.metrics import accuracy_score, average_precision_score, f1_score
+
+import pretint
+from pretint.cli import main
+from pretint.run_folder import RunFolder
+from tests.conftest import paint
+from tests.experiments.tiny_runs import FINETUNE
+
+SIZES = [(40, 48), (33, 61), (50, 20), (11, 11)]
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def spread(values: list[float]) -> Any:
+    return pytest.approx({"mean": np.mean(values), "min": min(values), "max": max(values)}, rel=2e-3)
+
+
+def colourfulness(rgb: np.ndarray) -> float:
+    """Hasler and Suesstrunk 2003, equation 10."""
+    r, g, b = rgb.reshape(-1, 3).astype(float).T
+    rg, yb = r - g, (r + g) / 2 - b
+    return float(np.sqrt(rg.var() + yb.var()) + 0.3 * np.sqrt(rg.mean() ** 2 + yb.mean() ** 2))
+
+
+def similarity(one: np.ndarray, other: np.ndarray) -> float:
+    return float(
+        structural_similarity(
+            one, other, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four pictures, and one that is too small to be scored."""
+    folder = tmp_path_factory.mktemp("data") / "photos"
+    folder.mkdir()
+    for i, size in enumerate(SIZES):
+        Image.fromarray(paint(70 + i, *size)[0]).save(folder / f"{i}.png")
+    Image.fromarray(paint(80, 10, 40)[0]).save(folder / "small.png")
+    return folder
+
+
+def test_colorization(coloring_run: Path, photos: Path, tmp_path: Path) -> None:
+    result = pretint.evaluate(coloring_run, data=photos)
+    pretint.colorize(photos, out=tmp_path / "out", model=coloring_run)
+    mean = np.array(RunFolder.open(coloring_run).manifest["mean_colour"]) * 128
+    originals = [pixels(photos / f"{i}.png") for i in range(len(SIZES))]
+
+    def in_one_colour(rgb: np.ndarray, ab: Any) -> np.ndarray:
+        lab = rgb2lab(rgb)
+        lab[..., 1:] = ab
+        return np.rint(lab2rgb(lab) * 255).astype(np.uint8)
+
+    rows: dict[str, Callable[[int], np.ndarray]] = {
+        "model": lambda i: pixels(tmp_path / "out" / f"{i}.png"),
+        "grey": lambda i: in_one_colour(originals[i], 0),
+        "mean_colour": lambda i: in_one_colour(originals[i], mean),
+    }
+    with np.errstate(all="ignore"):
+        for name, coloured in rows.items():
+            pairs = [(original, coloured(i)) for i, original in enumerate(originals)]
+            row = result[name]
+            assert row["psnr"] == spread([peak_signal_noise_ratio(a, b, data_range=255) for a, b in pairs]), name
+            assert row["ssim"] == spread([similarity(a, b) for a, b in pairs]), name
+            if name == "grey":  # but for the rounding of its channels
+                assert row["colourfulness"]["max"] < 0.5
+            else:
+                assert row["colourfulness"] == spread([colourfulness(b) for _, b in pairs]), name
+    assert result["original"] == {"colourfulness": spread([colourfulness(rgb) for rgb in originals])}
+    assert result["pictures"] == 4
+    assert result["split"] == "all"
+    assert not result["trained_on_these"]
+
+
+def test_vivid_colours_and_equal_pictures(coloring_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PSNR is cut at 100 dB, where grey pictures are coloured grey; colourfulness is not."""
+    vivid = np.zeros((40, 40, 3), np.uint8)
+    vivid[:20, :, 0] = vivid[20:, :, 2] = 255
+    assert colourfulness(vivid) > 150
+    (tmp_path / "data").mkdir()
+    Image.fromarray(vivid).save(tmp_path / "data" / "a.png")
+    monkeypatch.setattr("pretint.inference.evaluating.recolour", lambda rgb, ab: rgb)
+    result = pretint.evaluate(coloring_run, data=tmp_path / "data")
+    assert result["model"]["psnr"]["mean"] == 100
+    assert result["model"]["colourfulness"]["mean"] == pytest.approx(colourfulness(vivid))
+
+
+def test_pictures_that_are_too_small(coloring_run: Path, tmp_path: Path) -> None:
+    Image.fromarray(paint(0, 10, 40)[0]).save(tmp_path / "a.png")
+    with pytest.raises(pretint.DataError, match="at least 11 pixels"):
+        pretint.evaluate(coloring_run, data=tmp_path)
+
+
+def test_one_document_is_printed(coloring_run: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(coloring_run), "--data", str(photos), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == pretint.evaluate(coloring_run, data=photos)
+    assert set(printed) == {"model", "grey", "mean_colour", "original", "pictures", "split", "trained_on_these"}
+    assert set(printed["model"]) == {"psnr", "ssim", "colourfulness"}
+    assert main(["evaluate", str(coloring_run), "--data", str(photos)]) == 0
+    words = capsys.readouterr().out
+    assert "mean colour" in words
+    assert "4 pictures (all)" in words
+
+
+def read_table(path: Path) -> tuple[list[str], np.ndarray]:
+    with path.open(newline="") as file:
+        head, *rows = csv.reader(file)
+    return head[1:], np.array([row[1:] for row in rows], dtype=float)
+
+
+def label_scores(target: np.ndarray, probability: np.ndarray, names: list[str]) -> dict[str, Any]:
+    precision = [average_precision_score(target[:, k], probability[:, k]) for k in range(len(names))]
+    return {
+        "map": pytest.approx(np.mean(precision)),
+        "f1_micro": pytest.approx(f1_score(target, probability >= 0.5, average="micro")),
+        "f1_macro": pytest.approx(f1_score(target, probability >= 0.5, average="macro")),
+        "ap": pytest.approx(dict(zip(names, precision, strict=True))),
+    }
+
+
+def test_multilabel(multilabel_run: Path, labelled: Path, tmp_path: Path) -> None:
+    result = pretint.evaluate(multilabel_run, data=labelled)
+    pretint.predict(multilabel_run, labelled, out=tmp_path / "out")
+    names, probability = read_table(tmp_path / "out" / "labels.csv")
+    assert all(len(np.unique(column)) == 16 for column in probability.T)  # four decimals have made no ties
+    _, target = read_table(labelled / "labels.csv")
+    assert result["scores"] == label_scores(target, probability, names)
+    frequencies = RunFolder.open(multilabel_run).manifest["constant"]
+    assert result["constant"] == label_scores(target, np.tile(frequencies, (16, 1)), names)
+    assert (result["task"], result["pictures"], result["split"]) == ("multilabel", 16, "all")
+
+
+def test_a_class_that_no_picture_shows(multilabel_run: Path, labelled: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(labelled, tmp_path / "data"))
+    lines = (data / "labels.csv").read_text().splitlines()
+    (data / "labels.csv").write_text("\n".join([lines[0], *(line[:-1] + "0" for line in lines[1:])]))
+    scores = pretint.evaluate(multilabel_run, data=data)["scores"]
+    assert scores["ap"]["bright"] is None
+    assert scores["map"] == scores["ap"]["warm"]
+    json.dumps(scores, allow_nan=False)
+
+
+def test_classification(sorted_pictures: Path, tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    pretint.finetune(data=sorted_pictures, out=run, **FINETUNE | {"task": "classification", "rate": 5e-3})
+    result = pretint.evaluate(run, data=sorted_pictures)
+    pretint.predict(run, sorted_pictures, out=out)
+    names, probability = read_table(out / "labels.csv")
+    assert names == ["even", "odd"]
+    assert probability.sum(axis=1) == pytest.approx(np.ones(16), abs=2e-4)
+    target = np.repeat([0, 1], 8)
+    assert result["scores"] == {"top1": accuracy_score(target, probability.argmax(axis=1))}
+    assert result["constant"] == {"top1": 0.5}
+
+
+def brute_force(targets: list[np.ndarray], predictions: list[np.ndarray], names: list[str]) -> dict[str, Any]:
+    """Pixel by pixel, void left out."""
+    hits, union, right, count = dict.fromkeys(names, 0), dict.fromkeys(names, 0), 0, 0
+    for target, prediction in zip(targets, predictions, strict=True):
+        for t, p in zip(target.ravel().tolist(), prediction.ravel().tolist(), strict=True):
+            if t == 255:
+                continue
+            count += 1
+            right += t == p
+            for k, name in enumerate(names):
+                hits[name] += t == p == k
+                union[name] += k in (t, p)
+    iou = {name: hits[name] / union[name] for name in names if union[name]}
+    return {
+        "miou": pytest.approx(np.mean(list(iou.values()))),
+        "pixel_accuracy": pytest.approx(right / count),
+        "iou": {name: pytest.approx(iou[name]) if name in iou else None for name in names},
+    }
+
+
+def test_segmentation(segmentation_run: Path, masked: Path, tmp_path: Path) -> None:
+    result = pretint.evaluate(segmentation_run, data=masked)
+    pretint.predict(segmentation_run, masked / "images", out=tmp_path / "out")
+    names = ["ground", "sun", "moon"]
+    targets = [pixels(path) for path in sorted((masked / "masks").iterdir())]
+    predictions = [pixels(path) for path in sorted((tmp_path / "out" / "masks").iterdir())]
+    assert any((target == 255).any() for target in targets)
+    assert np.unique(predictions).size > 1  # else the network would be its own constant
+    assert result["scores"] == brute_force(targets, predictions, names)
+    assert result["constant"] == brute_force(targets, [np.zeros_like(target) for target in targets], names)
+
+
+def test_void_is_nobodys_fault(segmentation_run: Path, masked: Path, tmp_path: Path) -> None:
+    """What the mask does not say cannot change a score."""
+    data = Path(shutil.copytree(masked, tmp_path / "data"))
+    pretint.predict(segmentation_run, masked / "images", out=tmp_path / "out")
+    wrong = 0
+    for path in sorted((data / "masks").iterdir()):
+        target, prediction = pixels(path).copy(), pixels(tmp_path / "out" / "masks" / path.name)
+        wrong += int(((target != prediction) & (target != 255)).sum())
+        target[target != prediction] = 255
+        Image.fromarray(target).save(path)
+    assert wrong > 0
+    assert pretint.evaluate(segmentation_run, data=data)["scores"]["pixel_accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("file,bright,warm\n00.png,0,1\n", None),
+        ("file,warm,bright,dark\n00.png,0,1,0\n", "has the classes warm, bright, dark, but the run learned warm, bright"),
+        ("file,cold\n00.png,1\n", "has the classes cold, but the run learned warm, bright"),
+    ],
+)  # fmt: skip
+def test_other_classes(multilabel_run: Path, labelled: Path, table: str, words: str | None, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(labelled, tmp_path / "data"))
+    (data / "labels.csv").write_text(table)
+    with pytest.raises(pretint.DataError, match=words or "has the classes bright, warm, but the run learned warm"):
+        pretint.evaluate(multilabel_run, data=data)
+
+
+def test_pictures_without_labels(multilabel_run: Path, photos: Path) -> None:
+    with pytest.raises(pretint.DataError, match="has the classes none, but the run learned warm, bright"):
+        pretint.evaluate(multilabel_run, data=photos)
+
+
+def test_pictures_that_were_trained_on(
+    masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(masked, tmp_path / "data"))
+    lists = {"train": range(8), "test": range(8, 16), "mixed": range(7, 16)}
+    for name, numbers in lists.items():
+        (data / f"{name}.txt").write_text("".join(f"{i:02d}\n" for i in numbers))
+    run = tmp_path / "run"
+    pretint.finetune(data=data, out=run, **FINETUNE | {"epochs": 1})
+    split = {name: pretint.evaluate(run, data=data, split=name)["trained_on_these"] for name in (*lists, "all")}
+    assert split == {"train": True, "test": False, "mixed": True, "all": True}
+    assert pretint.evaluate(run, data=data)["split"] == "test"
+    assert main(["evaluate", str(run), "--data", str(data), "--split", "train"]) == 0
+    assert "were trained on" in capsys.readouterr().err
+    # A run on all pictures has seen the test list too, and its file alone knows that; another folder is another matter.
+    pretint.finetune(data=data, out=tmp_path / "on all", split="all", **FINETUNE | {"epochs": 1})
+    weights = RunFolder.open(tmp_path / "on all").checkpoint() / "weights.safetensors"
+    monkeypatch.chdir(data)
+    assert pretint.evaluate(weights, data=".")["trained_on_these"]
+    assert not pretint.evaluate(weights, data=shutil.copytree(data, tmp_path / "copy"))["trained_on_these"]
+
+
+def test_pictures_that_were_pretrained_on(coloring_run: Path, pictures: Path, photos: Path) -> None:
+    assert pretint.evaluate(coloring_run, data=pictures)["trained_on_these"]
+    assert not pretint.evaluate(coloring_run, data=photos)["trained_on_these"]

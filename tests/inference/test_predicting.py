@@ -1,0 +1,100 @@
+"""New pictures: a table of probabilities, masks in VOC's palette at the picture's own size, overlays."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.color import rgb2lab
+
+import pretint
+from pretint.errors import DataError, PretintError, WeightsError
+from pretint.inference.models import load_task
+from pretint.inference.predicting import voc_palette
+from tests.conftest import paint
+
+
+def table(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+@torch.no_grad()
+def test_labels(multilabel_run: Path, labelled: Path, tmp_path: Path) -> None:
+    """Each line against the network on a picture that is squashed and taken to Lab without pretint."""
+    result = pretint.predict(multilabel_run, labelled, out=tmp_path / "out")
+    assert result.written == [tmp_path / "out" / "labels.csv"]
+    head, *rows = table(tmp_path / "out" / "labels.csv")
+    assert head == ["file", "warm", "bright"]
+    assert [row[0] for row in rows] == [f"{i:02d}.png" for i in range(16)]
+    network = load_task(multilabel_run).network
+    for name, *probabilities in rows:
+        with Image.open(labelled / name) as image:
+            small = np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR))
+        lightness = torch.from_numpy(rgb2lab(small)[None, None, ..., 0] / 50 - 1).float()
+        expected = torch.sigmoid(network(lightness))[0].tolist()
+        assert [float(p) for p in probabilities] == pytest.approx(expected, abs=2e-4)
+
+
+@torch.no_grad()
+def test_masks_and_overlays(segmentation_run: Path, tmp_path: Path) -> None:
+    sizes = {"wide": (40, 60), "deep/high": (75, 31)}
+    (tmp_path / "new" / "deep").mkdir(parents=True)
+    for i, (name, (height, width)) in enumerate(sizes.items()):
+        Image.fromarray(paint(120 + i, height, width)[0]).save(tmp_path / "new" / f"{name}.png")
+    result = pretint.predict(segmentation_run, tmp_path / "new", out=tmp_path / "out")
+    folders = {kind: tmp_path / "out" / kind for kind in ("masks", "overlays")}
+    assert sorted(result.written) == sorted(f / f"{name}.png" for f in folders.values() for name in sizes)
+    found: set[int] = set()
+    for name, (height, width) in sizes.items():
+        picture = np.asarray(Image.open(tmp_path / "new" / f"{name}.png"))
+        with Image.open(folders["masks"] / f"{name}.png") as mask:
+            assert (mask.mode, mask.size) == ("P", (width, height))
+            assert mask.getpalette()[:15] == [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128]
+            classes, colours = np.asarray(mask), np.asarray(mask.convert("RGB"))
+        overlay = np.asarray(Image.open(folders["overlays"] / f"{name}.png")).astype(int)
+        shown = classes > 0
+        assert (overlay[~shown] == picture[~shown]).all()
+        assert np.abs(overlay[shown] - (picture[shown].astype(int) + colours[shown]) / 2).max(initial=0) <= 0.5
+        found |= set(np.unique(classes).tolist())
+    assert 0 in found
+    assert found & {1, 2}
+    assert found <= {0, 1, 2}
+
+
+def test_the_palette_is_vocs() -> None:
+    palette = voc_palette()
+    published = [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128), (128, 0, 128), (0, 128, 128)]
+    assert [tuple(row) for row in palette[:7].tolist()] == published
+    assert tuple(palette[20].tolist()) == (0, 64, 128)  # tv/monitor
+    assert tuple(palette[255].tolist()) == (224, 224, 192)  # void
+    assert len(np.unique(palette, axis=0)) == 256
+
+
+def test_broken_pictures_do_not_stop_the_others(multilabel_run: Path, labelled: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    shutil.copy(labelled / "00.png", tmp_path / "new" / "good.png")
+    (tmp_path / "new" / "bad.png").write_bytes(b"no picture")
+    result = pretint.predict(multilabel_run, tmp_path / "new", out=tmp_path / "out")
+    assert [source.name for source, _ in result.refused] == ["bad.png"]
+    assert [row[0] for row in table(tmp_path / "out" / "labels.csv")] == ["file", "good.png"]
+    with pytest.raises(PretintError, match=r"bad\.png"):
+        pretint.predict(multilabel_run, tmp_path / "new" / "bad.png", out=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_two_pictures_with_one_name(segmentation_run: Path, masked: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    shutil.copy(masked / "images" / "00.png", tmp_path / "other" / "00.png")
+    with pytest.raises(DataError, match=r"images/00\.png and .*other/00\.png have one name"):
+        pretint.predict(segmentation_run, [masked / "images", tmp_path / "other"], out=tmp_path / "out")
+    picture = masked / "images" / "00.png"
+    assert len(pretint.predict(segmentation_run, [picture, picture], out=tmp_path / "out").written) == 2
+
+
+def test_a_run_without_a_task(coloring_run: Path, labelled: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="needs one of pretint finetune"):
+        pretint.predict(coloring_run, labelled, out=tmp_path / "out")
