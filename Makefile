@@ -18,7 +18,7 @@ demo: install
 	$(BIN)/pretint demo
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-long: install
 	$(BIN)/python -m pytest -m long

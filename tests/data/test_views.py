@@ -61,7 +61,7 @@ def test_evaluation_has_no_chance() -> None:
 
 
 def test_options_out_of_range() -> None:
-    with pytest.raises(OptionError, match="--view.smallest"):
+    with pytest.raises(OptionError, match=r"--view\.smallest"):
         ViewOptions(smallest=0)
-    with pytest.raises(OptionError, match="--view.stretch"):
+    with pytest.raises(OptionError, match=r"--view\.stretch"):
         ViewOptions(stretch=0.5)
