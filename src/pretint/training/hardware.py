@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 
 from pretint.training.options import LoopOptions
 
-_FABRIC_NAMES = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_FABRIC_NAMES = {"float32": "32-true", "bf16": "bf16-mixed"}
 
 
 def choose_precision(options: LoopOptions) -> tuple[str, str]:
@@ -32,7 +32,7 @@ def start_fabric(options: LoopOptions, precision: str) -> tuple[Fabric, str]:
 
     Args:
         options: accelerator and devices.
-        precision: float32, bf16 or fp16.
+        precision: float32 or bf16.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it announces is said in one line below
     fabric = Fabric(

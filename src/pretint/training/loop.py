@@ -92,12 +92,13 @@ class Loop:
             parts = iter(self.feed.batches(self._step, self.steps))
             while micros := list(islice(parts, self.options.accumulate)):
                 self._train_step([part.to(self.fabric.device) for part in micros])
-                if self._at_epoch_end and not self._stopping():
-                    self._end_epoch()
-                elif self._stopping():
+                stop, save = self._wishes()
+                if stop:
                     self._save()
                     raise Interrupted(self.run.path)
-                elif time.monotonic() - self._saved_at > 60 * self.options.save_minutes:
+                if self._at_epoch_end:
+                    self._end_epoch()
+                elif save:
                     self._save()
 
     # One step
@@ -289,15 +290,20 @@ class Loop:
 
     # Saving and resuming
 
-    def _stopping(self) -> bool:
-        """Whether any process was asked to stop."""
+    def _wishes(self) -> tuple[bool, bool]:
+        """Whether any process was asked to stop, and whether it is time to save: one answer for all processes.
+
+        The time is the first process's: by clocks of their own they would disagree, and wait for each other for ever.
+        """
+        stop = self._stop.asked
+        save = self._main and time.monotonic() - self._saved_at > 60 * self.options.save_minutes
         if self.fabric.world_size == 1:
-            return self._stop.asked
-        asked = self.fabric.all_reduce(
-            torch.tensor(float(self._stop.asked), device=self.fabric.device), reduce_op="sum"
-        )
+            return stop, save
+        wishes = torch.tensor([float(stop), float(save)], device=self.fabric.device)
+        asked = self.fabric.all_reduce(wishes, reduce_op="sum")
         assert isinstance(asked, Tensor)
-        return bool(asked.item())
+        any_stop, any_save = asked.tolist()
+        return bool(any_stop), bool(any_save)
 
     def _save(self) -> None:
         if self._main:

@@ -10,7 +10,7 @@ from pretint.errors import OptionError
 class LoopOptions:
     """How the loop runs, whatever is learned."""
 
-    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "float32", "bf16"] = "auto"
     """Arithmetic of the networks; auto takes the fastest that this hardware really has."""
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """What computes; auto takes a GPU where there is one."""

@@ -53,7 +53,14 @@ def test_numbered_classes_may_use_255(cells: Path) -> None:
 
 def test_without_classes_the_masks_are_asked(cells: Path) -> None:
     (cells / "classes.txt").unlink()
-    assert open_source(cells).mask_classes == ("background", "class 1", "class 2")
+    assert open_source(cells, task="mask").mask_classes == ("background", "class 1", "class 2")
+
+
+def test_without_a_task_masks_are_not_opened(cells: Path) -> None:
+    (cells / "classes.txt").unlink()
+    for mask in (cells / "masks").iterdir():
+        mask.write_bytes(b"no picture")
+    assert len(open_source(cells).split("all")) == len(list((cells / "images").iterdir()))
 
 
 def test_faults(cells: Path) -> None:

@@ -38,7 +38,8 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
                 f"{path}: {records[stem].path.name} has the same name, so its mask is not clear; rename one of them"
             )
         records[stem] = Record(path.relative_to(folder).as_posix(), path, mask=masks.get(stem))
-    ids = _read_classes(folder / "classes.txt") or _found_ids(list(masks.values()))
+    # Without a task the masks are not wanted, and so not opened.
+    ids = _read_classes(folder / "classes.txt") or _found_ids(list(masks.values()) if task else [])
     background = next(iter(ids.values()))
     for name in classes or ():
         if name not in ids.values():
