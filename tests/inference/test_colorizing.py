@@ -121,3 +121,9 @@ def test_lightness_is_kept(coloring_run: Path, photos: Path, tmp_path: Path) -> 
     assert inside.mean() > 0.9
     assert np.abs(rgb2lab(after) - rgb2lab(before))[..., 0][inside].max() < 0.25
     assert np.ptp(after.astype(int), axis=2).mean() > 5  # and it is coloured
+
+
+def test_results_below_the_source_are_not_coloured_again(coloring_run: Path, photos: Path) -> None:
+    for _ in range(2):
+        pretint.colorize(photos, out=photos / "coloured", model=coloring_run)
+        assert files(photos / "coloured") == ["a.png", "b.JPG", "old/1920/c.png"]

@@ -118,6 +118,8 @@ def _jobs(paths: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     jobs: dict[Path, Path] = {}
     for path in paths:
         for source, below in pictures_below(path):
+            if path.is_dir() and source.resolve().is_relative_to(out.resolve()):
+                continue  # what an earlier call wrote below the folder that is coloured
             target = out / below.parent / default_name(source)
             if target in jobs and jobs[target] != source:
                 raise DataError(
