@@ -50,6 +50,17 @@ class Batch:
     labels: Tensor | None = None
     mask: Tensor | None = None
 
+    @classmethod
+    def of_one(cls, rgb: np.ndarray, mask: np.ndarray | None = None, name: str = "") -> "Batch":
+        """A batch of one picture, uint8 (H, W, 3), and its class indices (H, W) where it has them."""
+        return cls(
+            rgb=torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None],
+            ids=(name,),
+            numbers=torch.zeros(1, dtype=torch.int64),
+            flips=torch.zeros(1, dtype=torch.bool),
+            mask=None if mask is None else torch.from_numpy(mask)[None],
+        )
+
     def __len__(self) -> int:
         return len(self.ids)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from pretint.data.feed import Batch, once
@@ -16,8 +15,9 @@ from pretint.data.reading import read_rgb
 from pretint.data.record import Record, Source
 from pretint.data.views import ViewOptions
 from pretint.errors import DataError
+from pretint.inference.applying import picture_logits
 from pretint.inference.colorizing import Colorizer
-from pretint.inference.full_resolution import fit, predict_ab, recolour
+from pretint.inference.full_resolution import predict_ab, recolour
 from pretint.inference.models import TaskModel, Trained, best_device
 from pretint.metrics.image import colourfulness, psnr, ssim
 from pretint.metrics.meters import RunningMeter
@@ -154,13 +154,7 @@ def _batches(model: TaskModel, data: Source, records: Sequence[Record]) -> Any:
     validate_masks(records, data.mask_map)
     for record in records:
         rgb, mask = read_pair(record, data.mask_map)
-        yield Batch(
-            rgb=torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None],
-            ids=(record.id,),
-            numbers=torch.zeros(1, dtype=torch.int64),
-            flips=torch.zeros(1, dtype=torch.bool),
-            mask=torch.from_numpy(mask)[None],
-        )
+        yield Batch.of_one(rgb, mask, record.id)
 
 
 @torch.inference_mode()
@@ -169,22 +163,7 @@ def _predict(model: TaskModel, batch: Batch, device: torch.device) -> NDArray[An
     if batch.mask is None:
         batch = batch.to(device)
         return model.task.prediction(model.network(batch.planes(backbone.planes)))
-    return model.task.prediction(segment(model, batch.rgb[0].permute(1, 2, 0).numpy(), device))
-
-
-@torch.inference_mode()
-def segment(model: TaskModel, rgb: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
-    """Logits (1, K, H, W) of a picture of any size: the network sees it as in validation, and its logits are enlarged."""
-    size = model.trained.options["size"]
-    small = fit(rgb, size)
-    batch = Batch(
-        rgb=torch.from_numpy(small.copy()).permute(2, 0, 1)[None],
-        ids=("",),
-        numbers=torch.zeros(1, dtype=torch.int64),
-        flips=torch.zeros(1, dtype=torch.bool),
-    ).to(device)
-    logits = model.network(batch.planes(model.network.backbone.planes))
-    return F.interpolate(logits.float(), size=rgb.shape[:2], mode="bilinear", align_corners=False).cpu()
+    return model.task.prediction(picture_logits(model, batch.rgb[0].permute(1, 2, 0).numpy(), device))
 
 
 def _constant(model: TaskModel, batch: Batch, meter: ScoreMeter) -> None:

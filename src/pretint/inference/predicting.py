@@ -11,12 +11,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from pretint.data.feed import Batch
 from pretint.data.layouts.pictures import pictures_below
 from pretint.data.reading import read_rgb
-from pretint.data.views import ViewOptions, view
 from pretint.errors import DataError, PretintError
-from pretint.inference.evaluating import segment
+from pretint.inference.applying import picture_logits
 from pretint.inference.models import TaskModel, best_device, load_task
 from pretint.run_folder import write_atomically
 
@@ -89,23 +87,13 @@ def _jobs(paths: Sequence[Path]) -> dict[Path, tuple[Path, Path]]:
     return jobs
 
 
-@torch.inference_mode()
 def _probabilities(model: TaskModel, rgb: NDArray[np.uint8], device: torch.device) -> list[float]:
-    options = model.trained.options
-    picture, _ = view(rgb, None, options["size"], ViewOptions(**options["view"]).evaluation(), None)
-    batch = Batch(
-        rgb=torch.from_numpy(picture.copy()).permute(2, 0, 1)[None],
-        ids=("",),
-        numbers=torch.zeros(1, dtype=torch.int64),
-        flips=torch.zeros(1, dtype=torch.bool),
-    ).to(device)
-    logits = model.network(batch.planes(model.network.backbone.planes))
-    probabilities: list[float] = model.task.prediction(logits)[0].tolist()
+    probabilities: list[float] = model.task.prediction(picture_logits(model, rgb, device))[0].tolist()
     return probabilities
 
 
 def _write_masks(model: TaskModel, rgb: NDArray[np.uint8], out: Path, name: Path, device: torch.device) -> list[Path]:
-    classes = model.task.prediction(segment(model, rgb, device))[0].astype(np.uint8)
+    classes = model.task.prediction(picture_logits(model, rgb, device))[0].astype(np.uint8)
     palette = voc_palette()
     mask = Image.fromarray(classes)
     mask.putpalette(palette.reshape(-1).tolist())
