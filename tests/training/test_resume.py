@@ -1,10 +1,13 @@
 """A run that was stopped and resumed ends with the bits of one that was not: weights, optimizers, metrics, best checkpoint."""
 
+import contextlib
 import itertools
 import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 
 from pretint.cli import main
 from pretint.run_folder import RunFolder
-from tests.conftest import Command
+from tests.conftest import Command, environment
 from tests.training.driving import Outcome, Training, finetuning, pretraining, tiny
 
 STEPS = 9  # 3 epochs of 3 steps
@@ -143,6 +146,25 @@ def test_signals(
     assert main([verb, *map(str, (*_options(data, tmp_path / "whole"), *more))]) == 0
     Outcome.of(stopped).assert_equal(Outcome.of(tmp_path / "whole"))
     assert RunFolder.open(stopped).manifest["state"] == "finished"
+
+
+def test_a_script_that_does_not_catch_the_interruption_ends(pictures: Path, tmp_path: Path) -> None:
+    """Its traceback keeps everything alive until the interpreter ends, the processes that read pictures too."""
+    options = {"data": str(pictures), "out": str(tmp_path / "run"), "size": 16, "epochs": 2000, "batch_size": 4}
+    options |= {"validation": 4, "unet": {"width": 0.1}, "pretext": "regression"}
+    options |= {"loop": {"workers": 2, "accelerator": "cpu", "log_every": 1}}
+    script = f"import pretint; pretint.pretrain(**{options!r})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True
+    )
+    try:
+        _wait_for_steps(tmp_path / "run", 5, process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "--resume goes on" in errors
 
 
 def _wait_for_steps(out: Path, steps: int, process: object) -> None:

@@ -5,7 +5,7 @@ a feed can start at any step, with any number of workers, on any rank, and gives
 """
 
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -125,6 +125,10 @@ class Batch:
             case "RGB":
                 return self._standardized
         raise ValueError(f"planes {names!r} are none of L, ab, Lab, RGB")
+
+
+Batches = Generator[Batch, None, None]
+"""Batches one after the other; close() ends the processes that read them."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +258,7 @@ class Feed:
         """Positions of the records in the order of an epoch, int64 (N,)."""
         return generator(self.seed, "order", 0 if self.order == "same" else epoch).permutation(self.count)
 
-    def batches(self, first_step: int, last_step: int) -> Iterator[Batch]:
+    def batches(self, first_step: int, last_step: int) -> Batches:
         """The batches of the steps first_step <= step < last_step, counted from the start of the training.
 
         Step s belongs to epoch s // steps_per_epoch. With ``micro`` > 1 each step gives that many batches in a row.
@@ -291,7 +295,7 @@ def once(
     seed: int = 0,
     numbers: Sequence[int] | None = None,
     pin: bool = False,
-) -> Iterator[Batch]:
+) -> Batches:
     """Every picture once, in order and without chance (``view.evaluation()``); the last batch may be short.
 
     Of several processes, each gets every world-th picture. Arguments and errors as in ``Feed``.
@@ -327,7 +331,7 @@ def _pictures(
     )
 
 
-def _load(pictures: _Pictures, addresses: Iterable[_Address], workers: int, pin: bool) -> Iterator[Batch]:
+def _load(pictures: _Pictures, addresses: Iterable[_Address], workers: int, pin: bool) -> Batches:
     loader = DataLoader(
         pictures,
         batch_size=None,

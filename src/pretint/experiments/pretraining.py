@@ -1,6 +1,6 @@
 """A pretraining: pictures are listed and screened, the pretext is built, the loop runs, the run folder tells of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -9,7 +9,7 @@ from PIL import Image
 
 from pretint import recipe
 from pretint.color import join
-from pretint.data.feed import Batch, once
+from pretint.data.feed import Batches, once
 from pretint.data.layouts import open_pool
 from pretint.data.record import Record, fingerprint
 from pretint.data.screening import screen
@@ -94,7 +94,7 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[tuple[Record, ...
     return training, held_out, screening.mean_ab
 
 
-def _held_out(records: tuple[Record, ...], options: PretrainOptions, start: Start) -> Iterator[Batch]:
+def _held_out(records: tuple[Record, ...], options: PretrainOptions, start: Start) -> Batches:
     return once(records, size=options.size, view=options.view, batch_size=options.batch_size, workers=start.workers)
 
 

@@ -3,7 +3,7 @@
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 
 from pretint import recipe
-from pretint.data.feed import Batch, Feed, Target
+from pretint.data.feed import Batches, Feed, Target
 from pretint.data.record import Record
 from pretint.errors import Interrupted, RunError
 from pretint.experiments.environment import cores, environment
@@ -145,7 +145,7 @@ def run_loop(
     options: TrainingOptions,
     objective: Objective,
     training: Feed,
-    held_out: Callable[[], Iterable[Batch]] | None,
+    held_out: Callable[[], Batches] | None,
     after_epoch: Callable[[int, Objective], None] | None = None,
 ) -> None:
     """Train, and keep the state in run.json true: running, interrupted, failed or finished."""

@@ -7,8 +7,8 @@ random draw follow from it. So a run that is stopped and resumed computes the sa
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from pretint.data.feed import Batch, Feed
+from pretint.data.feed import Batch, Batches, Feed
 from pretint.errors import Interrupted, RunError, TrainingError
 from pretint.objective import Objective, Shared, Turn
 from pretint.run_folder import RunFolder
@@ -40,7 +40,7 @@ class Loop:
 
     objective: Objective
     feed: Feed
-    held_out: Callable[[], Iterable[Batch]] | None
+    held_out: Callable[[], Batches] | None
     run: RunFolder
     options: LoopOptions
     seed: int
@@ -89,17 +89,19 @@ class Loop:
             self._saved_at = time.monotonic()
             if self._step and self._at_epoch_end and self._validated != self._step:
                 self._end_epoch()
-            parts = iter(self.feed.batches(self._step, self.steps))
-            while micros := list(islice(parts, self.options.accumulate)):
-                self._train_step([part.to(self.fabric.device) for part in micros])
-                stop, save = self._wishes()
-                if stop:
-                    self._save()
-                    raise Interrupted(self.run.path)
-                if self._at_epoch_end:
-                    self._end_epoch()
-                elif save:
-                    self._save()
+            # Closed in any case: a traceback would keep the reading processes, which outlive the first SIGTERM, and with
+            # them the end of the program.
+            with closing(self.feed.batches(self._step, self.steps)) as parts:
+                while micros := list(islice(parts, self.options.accumulate)):
+                    self._train_step([part.to(self.fabric.device) for part in micros])
+                    stop, save = self._wishes()
+                    if stop:
+                        self._save()
+                        raise Interrupted(self.run.path)
+                    if self._at_epoch_end:
+                        self._end_epoch()
+                    elif save:
+                        self._save()
 
     # One step
 
@@ -249,9 +251,10 @@ class Loop:
     def _validate(self, epochs: int) -> None:
         assert self.held_out is not None
         meter = self.objective.meter()
-        for batch in self.held_out():
-            with self.fabric.autocast():
-                meter.update(batch.to(self.fabric.device))
+        with closing(self.held_out()) as batches:
+            for batch in batches:
+                with self.fabric.autocast():
+                    meter.update(batch.to(self.fabric.device))
         scores = meter.compute()
         name, direction = meter.best
         self.run.append_metrics(step=self._step, epoch=epochs, kind="validation", **scores)
