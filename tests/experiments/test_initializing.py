@@ -8,10 +8,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+import pretint
 from pretint.errors import WeightsError
+from pretint.experiments.architecture import architecture_of
 from pretint.experiments.initializing import Account, initialize
-from pretint.inference.models import build_task_network
+from pretint.inference.models import build_task_network, load_task
 from pretint.tasks.task import TaskNetwork
+from tests.experiments.tiny_runs import FINETUNE
 
 VALUES: dict[str, Any] = {
     "task": "multilabel", "multilabel": {"from_stride": 4}, "backbone": "residual", "decoder": "auto", "size": 32,
@@ -95,3 +98,36 @@ def test_another_architecture(tensors: dict[str, Tensor], tmp_path: Path) -> Non
         WeightsError, match=r"conv1\.weight has shape \(8, 3, 7, 7\), this network needs \(8, 3, 3, 3\)"
     ):
         load(tensors, tmp_path, stem="small")
+
+
+def test_the_architecture_is_told_from_the_shapes(tensors: dict[str, Tensor], tmp_path: Path) -> None:
+    save_file(tensors, tmp_path / "foreign.safetensors")
+    told = architecture_of(str(tmp_path / "foreign.safetensors"))
+    assert told == {"backbone": "residual", "residual": {"width": 8, "blocks": [1, 1], "stem": "torchvision"}}
+    _, network = build_task_network(VALUES | {"residual": told["residual"] | {"planes": "RGB"}}, ["cat", "dog"])
+    assert initialize(network, str(tmp_path / "foreign.safetensors")).loaded == BACKBONE
+
+
+def test_bottleneck_blocks_are_refused_by_name(tmp_path: Path) -> None:
+    shapes = {
+        "conv1.weight": (8, 3, 7, 7),
+        "layer1.0.conv1.weight": (8, 8, 1, 1),
+        "layer1.0.conv3.weight": (32, 8, 1, 1),
+    }
+    save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, tmp_path / "deep.safetensors")
+    with pytest.raises(WeightsError, match=r"deep\.safetensors.*bottleneck.*ResNet-18"):
+        architecture_of(str(tmp_path / "deep.safetensors"))
+
+
+def test_nothing_of_random_frozen_features_learns(masked: Path, tmp_path: Path) -> None:
+    """All but the head and the norms' counters stays as it was drawn, the decoder too."""
+    options = FINETUNE | {"epochs": 1, "batch_size": 4, "rate": 0.01, "validation": 0}
+    runs = {}
+    for init, epochs in (("random-frozen", 1), ("random-frozen", 3), ("scratch", 3)):
+        out = tmp_path / f"{init}-{epochs}"
+        pretint.finetune(data=masked, out=out, **options | {"init": init, "epochs": epochs})
+        runs[init, epochs] = load_task(out).network.state_dict()
+    first, longer, scratch = runs.values()
+    same = {name: torch.equal(first[name], longer[name]) for name in first}
+    assert {name.partition(".")[0] for name, equal in same.items() if not equal} == {"head"}
+    assert not torch.equal(scratch["backbone.e1.conv.weight"], first["backbone.e1.conv.weight"])

@@ -1,14 +1,13 @@
 """From what a user said to a complete set of options: dataclass default < recipe < command line or Python call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pretint import recipe
+from pretint.experiments.architecture import architecture_of
 from pretint.experiments.options import TrainingOptions, with_sections
 from pretint.methods import names
-from pretint.run_folder import RunFolder, read_description
 
 T = TypeVar("T")
 
@@ -17,12 +16,21 @@ T = TypeVar("T")
 class Schema:
     """The options of a training verb, known once its methods are chosen.
 
-    ``choices`` maps the option that chooses a method to the family it is found in: ``{"pretext": "pretexts"}``.
+    Attributes:
+        verb: as it is called.
+        options: those that it has whatever is chosen.
+        choices: the option that chooses a method, and the family it is found in: ``{"pretext": "pretexts"}``.
+        recipes: folder of its recipes, where it is not the verb's.
+        weights: the option that names weights; of several, the first that tells its architecture says what is built.
+        architecture: tells it from a value of that option.
     """
 
     verb: str
     options: type[TrainingOptions]
     choices: Mapping[str, str]
+    recipes: str = ""
+    weights: str = "init"
+    architecture: Callable[[str], Mapping[str, Any]] = architecture_of
 
 
 def options_from_call(schema: Schema, given: Mapping[str, Any]) -> Any:
@@ -39,9 +47,10 @@ def options_from_arguments(schema: Schema, arguments: Sequence[str]) -> Any:
     """Options of a command line, read by tyro; ends the process with help or a message where tyro does."""
     import tyro
 
-    given = {
-        name: value for name in (*schema.choices, "recipe", "init") if (value := _early(arguments, name)) is not None
-    }
+    early = {name: _early(arguments, name) for name in (*schema.choices, "recipe", schema.weights)}
+    given: dict[str, Any] = {name: values[-1] for name, values in early.items() if values}
+    if early[schema.weights]:
+        given[schema.weights] = early[schema.weights]
     kind, values = _layers(schema, given)
     default = recipe.fill(kind, values, f"recipe {values.get('recipe', '')}", missing=tyro.MISSING)
     return tyro.cli(
@@ -57,11 +66,11 @@ def _layers(schema: Schema, given: Mapping[str, Any]) -> tuple[type[Any], dict[s
     """The options dataclass for what is chosen, and the recipe's values for it."""
     defaults = {field.name: field.default for field in fields(schema.options)}
     name = given.get("recipe", defaults["recipe"])
-    values = recipe.read(schema.verb, name)
+    values = recipe.read(schema.recipes or schema.verb, name)
     conditional = values.pop("for", {})
-    init = given.get("init", "scratch")
-    if init != "scratch":
-        values = recipe.merge(values, _of_run(init))
+    weights = given.get(schema.weights, ())
+    told = (schema.architecture(str(one)) for one in ([weights] if isinstance(weights, str) else weights))
+    values = recipe.merge(values, next(filter(None, told), {}))
     chosen = {option: given.get(option, values.get(option, defaults[option])) for option in schema.choices}
     for method in chosen.values():
         if isinstance(method, str):
@@ -73,28 +82,19 @@ def _layers(schema: Schema, given: Mapping[str, Any]) -> tuple[type[Any], dict[s
     return with_sections(schema.options, sections), {**values, "recipe": name}
 
 
-def _of_run(init: str) -> dict[str, Any]:
-    """The backbone of a run, or of a weights' file of one: what starts from its weights must be built like it."""
-    path = Path(init)
-    if (path / "run.json").is_file():
-        options = RunFolder.open(path).manifest["options"]
-    elif description := read_description(path):
-        options = description["options"]
-    else:
-        return {}
-    backbone = options["backbone"]
-    return {name: options[name] for name in ("backbone", "decoder", "size", backbone)}
-
-
-def _early(arguments: Sequence[str], name: str) -> str | None:
-    """The value of an option that decides which other options there are."""
-    value = None
-    for here, after in zip(arguments, [*arguments, None][1:], strict=True):
-        if here == f"--{name}":
-            value = after
-        elif here.startswith(f"--{name}="):
-            value = here.partition("=")[2]
-    return value
+def _early(arguments: Sequence[str], name: str) -> list[str]:
+    """The values of an option that decides which other options there are."""
+    values: list[str] = []
+    reading = False
+    for argument in arguments:
+        if argument.startswith("--"):
+            option, equals, value = argument.partition("=")
+            reading = option == f"--{name}"
+            if reading:
+                values = [value] if equals else []
+        elif reading:
+            values.append(argument)
+    return values
 
 
 def _split_commas(arguments: Sequence[str]) -> list[str]:

@@ -1,19 +1,19 @@
 """A fine-tuning: labelled pictures, a network from scratch or from pretrained weights, the loop, the run folder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from pretint import recipe
-from pretint.data.feed import Batch, Target, once
+from pretint.data.feed import Batches, Target, once
 from pretint.data.layouts import open_source
 from pretint.data.masks import validate_masks
 from pretint.data.record import Record, Source, fingerprint
 from pretint.data.splits import carve_validation, label_matrix, subset
 from pretint.errors import DataError
-from pretint.experiments.initializing import initialize
+from pretint.experiments.initializing import RANDOM_FROZEN, initialize
 from pretint.experiments.options import FinetuneOptions
 from pretint.experiments.results import FinetuneResult
 from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of_best, seed_weights
@@ -72,7 +72,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
         schedule = Schedule(
             epochs=options.epochs,
             rate=options.rate,
-            frozen_epochs=options.frozen_epochs,
+            frozen_epochs=options.epochs if options.init == RANDOM_FROZEN else options.frozen_epochs,
             unfrozen_rate=options.unfrozen_rate,
             head_factor=options.head_factor,
             weight_decay=options.weight_decay,
@@ -119,7 +119,7 @@ def _pictures(options: FinetuneOptions, source: Source, target: Target) -> tuple
 
 def _held_out(
     records: Sequence[Record], options: FinetuneOptions, start: Start, source: Source, classes: Sequence[str]
-) -> Iterator[Batch]:
+) -> Batches:
     return once(
         records,
         size=options.size,

@@ -13,6 +13,9 @@ from pretint.run_folder import read_description
 from pretint.tasks.task import TaskNetwork
 from pretint.training import checkpoint
 
+RANDOM_FROZEN = "random-frozen"
+"""``--init`` of a floor: features that nobody has trained, and a head on them."""
+
 SEEN = 1000
 """Batches that a file's moving averages count as made from, where it does not say how many."""
 
@@ -23,7 +26,8 @@ class Account:
 
     Attributes:
         init: what was asked for.
-        parts: parts of the network that were loaded: ``backbone``, ``decoder``.
+        parts: parts of the network that are transferred: ``backbone``, ``decoder``; they are loaded, unless ``init`` is
+            ``random-frozen``.
         loaded: numbers loaded.
         total: numbers of the network.
         left_over: tensors of the file that the network has no place for.
@@ -42,6 +46,8 @@ class Account:
 
     def sentence(self) -> str:
         """The account in words."""
+        if self.init == RANDOM_FROZEN:
+            return f"weights: random; {' and '.join(self.parts)} stay so, the head learns"
         if not self.parts:
             return f"weights: from scratch, {self.total:,} parameters"
         left = f"; left in the file: {', '.join(self.left_over)}" if self.left_over else ""
@@ -62,7 +68,8 @@ class Account:
 
 
 def initialize(network: TaskNetwork, init: str) -> Account:
-    """Load what fits from ``init``: a run, a weights' file of pretint, a file of backbone weights, or ``scratch``.
+    """Load what fits from ``init``: a run, a weights' file of pretint, a file of backbone weights, or nothing for ``scratch``
+    and ``random-frozen``.
 
     Raises:
         WeightsError: the weights are of another architecture.
@@ -71,6 +78,9 @@ def initialize(network: TaskNetwork, init: str) -> Account:
     total = _count(network)
     if init == "scratch":
         return Account(init, (), 0, total)
+    if init == RANDOM_FROZEN:
+        parts = ("backbone",) if network.decoder is None else ("backbone", "decoder")
+        return Account(init, parts, 0, total)
     path = Path(init)
     if path.suffix == ".safetensors" and read_description(path) is None:
         left_over = _load_foreign(network.backbone, checkpoint.load_tensors(path), path)

@@ -85,15 +85,13 @@ class PretrainOptions(TrainingOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneOptions(TrainingOptions):
-    """Train a backbone on a task with labels, from pretrained weights or from scratch."""
+class TaskOptions(TrainingOptions):
+    """What every training on a task has in common, whatever it starts from."""
 
     task: str
     """multilabel (several labels a picture), classification (one) or segmentation (a class a pixel)."""
     data: Path
     """Folder of labelled pictures."""
-    init: str = "scratch"
-    """Where the weights come from: a run of pretint, a .safetensors file, or scratch."""
     recipe: str = "light"
     """Named set of values, or a file ending in .toml: light (default) or paper."""
     classes: tuple[str, ...] = ()
@@ -104,8 +102,6 @@ class FinetuneOptions(TrainingOptions):
     """List of training pictures; where not given: train, or all pictures where the data have no lists."""
     validation: float = 0.2
     """Share (below 1) or number of the training pictures that are held out to choose the best checkpoint; 0 keeps the last."""
-    fraction: float = 1.0
-    """Share of the labelled training pictures to use, in (0, 1]; smaller shares are contained in larger ones."""
     rate: float = 3e-4
     """Learning rate; of the head alone while the transferred part is frozen."""
     frozen_epochs: int = 0
@@ -126,12 +122,26 @@ class FinetuneOptions(TrainingOptions):
         _check_validation(self.validation)
         if self.rate <= 0 or self.head_factor <= 0:
             raise OptionError("--rate and --head-factor: must be above 0")
-        if not 0 < self.fraction <= 1:
-            raise OptionError(f"--fraction {self.fraction}: must lie in (0, 1]")
         if not 0 <= self.frozen_epochs < self.epochs:
             raise OptionError(
                 f"--frozen-epochs {self.frozen_epochs}: must be at least 0 and below --epochs {self.epochs}"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneOptions(TaskOptions):
+    """Train a backbone on a task with labels, from pretrained weights or from scratch."""
+
+    init: str = "scratch"
+    """Where the weights come from: a run of pretint, a .safetensors file, or scratch; random-frozen trains only the head, on
+    features that are random."""
+    fraction: float = 1.0
+    """Share of the labelled training pictures to use, in (0, 1]; smaller shares are contained in larger ones."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.fraction <= 1:
+            raise OptionError(f"--fraction {self.fraction}: must lie in (0, 1]")
 
 
 def with_sections(options: type[TrainingOptions], chosen: Mapping[str, str]) -> type[Any]:

@@ -57,11 +57,12 @@ class FineTuning(Objective):
         s = self.schedule
         if not (s.frozen_epochs and self.transferred):
             return (Phase(name="training", epochs=s.epochs),)
-        frozen = tuple(f"network.{part}" for part in self.transferred)
-        return (
-            Phase(name="frozen", epochs=s.frozen_epochs, frozen=frozen),
-            Phase(name="unfrozen", epochs=s.epochs - s.frozen_epochs, rate=s.unfrozen_rate),
+        frozen = Phase(
+            name="frozen", epochs=s.frozen_epochs, frozen=tuple(f"network.{part}" for part in self.transferred)
         )
+        if s.frozen_epochs == s.epochs:
+            return (frozen,)
+        return (frozen, Phase(name="unfrozen", epochs=s.epochs - s.frozen_epochs, rate=s.unfrozen_rate))
 
     def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
         return self.task.loss(self.network(batch.planes(self.network.backbone.planes)), batch)

@@ -1,0 +1,71 @@
+"""What network some weights are of, told from the run or from the tensors' names and shapes. Loads no torch.
+
+What starts from weights must be built like the network that they come from, so their architecture stands between a recipe's
+values and the command line's.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from pretint.errors import WeightsError
+from pretint.run_folder import RunFolder, read_description
+
+FROM_NOTHING = ("scratch", "random-frozen")
+"""Values of ``--init`` that name no weights."""
+
+
+def architecture_of(init: str) -> dict[str, Any]:
+    """The options that say what network ``init`` holds: ``backbone``, its section, and for weights of pretint ``decoder``
+    and ``size`` too; empty where nothing tells.
+
+    Args:
+        init: a run, a weights' file of pretint, a file of a residual network in torchvision's names, or ``scratch``.
+
+    Raises:
+        WeightsError: the file is of a residual network that pretint has not.
+    """
+    path = Path(init)
+    if init in FROM_NOTHING:
+        return {}
+    if (path / "run.json").is_file():
+        options = RunFolder.open(path).manifest["options"]
+    elif description := read_description(path):
+        options = description["options"]
+    else:
+        return _foreign(path)
+    backbone = options["backbone"]
+    return {name: options[name] for name in ("backbone", "decoder", "size", backbone)}
+
+
+def is_foreign(init: str) -> bool:
+    """Whether ``init`` is a file of weights that pretint did not write."""
+    return Path(init).suffix == ".safetensors" and Path(init).is_file() and read_description(Path(init)) is None
+
+
+def _foreign(path: Path) -> dict[str, Any]:
+    """Width, blocks and stem of a residual network of basic blocks, such as torchvision's ResNet-18 and -34."""
+    shapes = _shapes(path)
+    if "conv1.weight" not in shapes or "layer1.0.conv1.weight" not in shapes:
+        return {}
+    if "layer1.0.conv3.weight" in shapes:
+        raise WeightsError(
+            f"--init {path}: is of a residual network of bottleneck blocks (ResNet-50 and larger), which pretint has not; "
+            "take one of basic blocks (ResNet-18 or -34)"
+        )
+    width, _, kernel, _ = shapes["conv1.weight"]
+    blocks: list[int] = []
+    while any(name.startswith(f"layer{len(blocks) + 1}.") for name in shapes):
+        stage = f"layer{len(blocks) + 1}."
+        blocks.append(1 + max(int(name.split(".")[1]) for name in shapes if name.startswith(stage)))
+    stem = "torchvision" if kernel == 7 else "small"
+    return {"backbone": "residual", "residual": {"width": width, "blocks": blocks, "stem": stem}}
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    try:
+        with safe_open(path, "numpy") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError):
+        return {}
