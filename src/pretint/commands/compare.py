@@ -1,0 +1,115 @@
+"""``pretint compare``: did pretraining help, and how sure is that?"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pretint.commands.resolve import Schema, options_from_arguments, options_from_call
+from pretint.compare.arms import architecture_of_arm
+from pretint.compare.options import CompareOptions
+
+SCHEMA = Schema(
+    "compare",
+    CompareOptions,
+    {"task": "tasks", "backbone": "networks"},
+    recipes="finetune",
+    weights="arms",
+    architecture=architecture_of_arm,
+)
+
+
+def compare(
+    *,
+    task: str,
+    data: str | Path,
+    out: str | Path,
+    arms: str | Path | Sequence[str | Path] = (),
+    quiet: bool = True,
+    **options: Any,
+) -> dict[str, Any]:
+    """Compare pretrained arms with scratch on a task, over label fractions and seeds; gives back the content of study.json.
+
+    Args:
+        task: ``multilabel``, ``classification`` or ``segmentation``.
+        data: folder of labelled pictures with a list of test pictures.
+        out: folder for the study; with ``resume=True`` one that was stopped goes on.
+        arms: runs, weights' files, ``scratch-rgb``, ``random-frozen``; ``NAME=WHERE`` names one. ``scratch`` is always there.
+        quiet: print no progress.
+        **options: every option of ``pretint compare`` by its name.
+
+    Raises:
+        PretintError: an option, the data, the arms or the folder is not right, or every cell failed.
+        Interrupted: stopped by a signal; what was done is kept.
+    """
+    if isinstance(options.get("classes"), str):
+        options["classes"] = options["classes"].split(",")
+    chosen = [str(arm) for arm in ([arms] if isinstance(arms, str | Path) else arms)]
+    return _run(options_from_call(SCHEMA, {"task": task, "data": data, "out": out, "arms": chosen, **options}), quiet)
+
+
+def command(arguments: Sequence[str]) -> None:
+    """The verb on the command line."""
+    options = options_from_arguments(SCHEMA, arguments)
+    document = _run(options, quiet=False)
+    if options.json:
+        print(json.dumps(document, indent=1))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for table in _tables(document):
+        console.print(table)
+    for check in document["checks"]:
+        if check["state"] != "ok":
+            print(f"{check['state']}: {check['words']}", file=sys.stderr)
+    for key, why in document["failed"].items():
+        print(f"failed: {key}: {why}", file=sys.stderr)
+    print(document["verdict"])
+    print(f"report: {options.out / 'report.html'}; all numbers: {options.out / 'study.json'}, {options.out / 'table.csv'}")
+
+
+def _run(options: CompareOptions, quiet: bool) -> dict[str, Any]:
+    from pretint.compare.study import compare as run
+
+    return run(options, quiet)
+
+
+def _tables(document: dict[str, Any]) -> list[Any]:
+    """The study as tables for a terminal, in points."""
+    from rich.table import Table
+
+    title = f"{document['title']}: {document['score']} in points, mean over {len(document['seeds'])} seeds"
+    scores = Table("arm", "mode", "labels", "mean", "deviation", "95 % interval", title=title, title_justify="left")
+    constant = (document["constant"] or {}).get(document["score"])
+    if constant is not None:
+        scores.add_row("constant predictor", "", "", _points(constant), "", "")
+    for row in document["table"]:
+        scores.add_row(
+            row["arm"], _mode(row), f"{100 * row['fraction']:g} %", _points(row["mean"]), _points(row["deviation"]),
+            _interval(row),
+        )  # fmt: skip
+    differences = Table(
+        "arm", "against", "mode", "labels", "difference", "95 % interval", "p (Holm)", "verdict",
+        title="Differences, paired by seed", title_justify="left",
+    )  # fmt: skip
+    for row in document["differences"]:
+        p = "" if row["p_holm"] is None else f"{row['p_holm']:.3g}"
+        differences.add_row(
+            row["arm"], row["reference"], _mode(row), f"{100 * row['fraction']:g} %", f"{100 * row['mean']:+.1f}",
+            _interval(row), p, row["verdict"],
+        )  # fmt: skip
+    return [scores, differences] if document["differences"] else [scores]
+
+
+def _mode(row: dict[str, Any]) -> str:
+    return row["mode"] if row["depth"] is None else f"{row['mode']}, stride {row['depth']}"
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return "" if row["low"] is None else f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"

@@ -1,0 +1,164 @@
+"""The arms of a study: what a training starts from, and which arm it is compared with. Loads no torch.
+
+Each arm is compared with ``scratch``: the same network on the same planes with random weights. Where an arm's network or
+planes are others than those of ``scratch``, it gets a scratch arm of its own, since else the network's share in the
+difference would pass for that of the weights.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pretint.errors import OptionError
+from pretint.experiments.architecture import FROM_NOTHING, architecture_of, is_foreign
+from pretint.methods import suggest
+
+SCRATCH = "scratch"
+_PLANES = ("L", "ab", "Lab", "RGB")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm.
+
+    Attributes:
+        name: as the tables call it.
+        inits: where its weights come from: runs or files, several where the pretraining was repeated; or one of ``scratch``
+            and ``random-frozen``.
+        planes: what its network sees; None until :func:`complete` has told.
+        first_seed: its seeds are counted from here; None: from the study's.
+        network: ``backbone`` and its section of options, ``decoder``; empty until :func:`complete` has told.
+        reference: name of the arm that it is compared with; None for a scratch arm on the study's planes.
+    """
+
+    name: str
+    inits: tuple[str, ...]
+    planes: str | None = None
+    first_seed: int | None = None
+    network: Mapping[str, Any] | None = None
+    reference: str | None = None
+
+    def init(self, repetition: int) -> str:
+        """Where the weights of a repetition come from: pretrainings take turns."""
+        return self.inits[repetition % len(self.inits)]
+
+    @property
+    def from_nothing(self) -> bool:
+        """Whether it starts from random weights."""
+        return self.inits[0] in FROM_NOTHING
+
+
+def parse(words: str) -> Arm:
+    """An arm from ``[NAME=]WHERE[,WHERE..][@planes=RGB][@first-seed=100]``.
+
+    Raises:
+        OptionError: it is not of this form.
+    """
+    body, *settings = words.split("@")
+    name, equals, where = body.partition("=")
+    if not equals or not _NAME.fullmatch(name):
+        name, where = "", body
+    inits = tuple(filter(None, where.split(",")))
+    if not inits:
+        raise OptionError(f"--arms {words}: says no weights; write NAME=RUN, NAME=FILE.safetensors, or scratch")
+    planes, first_seed = None, None
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if key == "planes" and value in _PLANES:
+            planes = value
+        elif key == "first-seed" and value.isdecimal():
+            first_seed = int(value)
+        else:
+            raise OptionError(f"--arms {words}: @{setting} is none of @planes=L, ab, Lab, RGB and @first-seed=NUMBER")
+    if inits == ("scratch-rgb",):
+        name, inits, planes = name or "scratch-rgb", (SCRATCH,), "RGB"
+    if len(inits) > 1 and any(init in FROM_NOTHING for init in inits):
+        raise OptionError(f"--arms {words}: {SCRATCH} cannot stand beside runs in one arm; make two arms of it")
+    return Arm(name or _name_of(inits[0]), inits, planes, first_seed)
+
+
+def architecture_of_arm(words: str) -> dict[str, Any]:
+    """The options of the network that an arm's weights are of; see ``architecture_of``."""
+    arm = parse(words)
+    return architecture_of(arm.inits[0])
+
+
+def resolve(words: Iterable[str], base: Mapping[str, Any]) -> tuple[Arm, ...]:
+    """All arms of a study, ``scratch`` first, each with its network and its reference.
+
+    Args:
+        words: as on the command line.
+        base: the study's option values; its backbone is that of ``scratch``.
+
+    Raises:
+        OptionError: two arms of one name, missing weights, or pretrainings of one arm that differ in network.
+    """
+    given = [parse(one) for one in words]
+    if not any(arm.name == SCRATCH for arm in given):
+        given.insert(0, Arm(SCRATCH, (SCRATCH,)))
+    given.sort(key=lambda arm: arm.name != SCRATCH)
+    for i, arm in enumerate(given):
+        if arm.name in {other.name for other in given[:i]}:
+            raise OptionError(f"--arms: two arms are called {arm.name}; name them, for example again={arm.inits[0]}")
+    if given[0].inits != (SCRATCH,):
+        raise OptionError(
+            f"--arms: {SCRATCH} is the name of the arm without pretraining; call {given[0].inits[0]} otherwise"
+        )
+    arms = [_with_network(arm, base) for arm in given]
+    return tuple(_with_references(arms))
+
+
+def _with_network(arm: Arm, base: Mapping[str, Any]) -> Arm:
+    """The arm with its network: that of its weights, else the study's."""
+    for init in arm.inits:
+        if init not in FROM_NOTHING and not Path(init).exists():
+            near = suggest(init, ("scratch", "scratch-rgb", "random-frozen"))
+            raise OptionError(f"--arms {init}: there is no such run or file ({near})")
+    told = [architecture_of(init) for init in arm.inits]
+    if any(other != told[0] for other in told):
+        raise OptionError(f"--arms {arm.name}: its runs have different networks; make an arm of each")
+    backbone = told[0].get("backbone", base["backbone"])
+    if "size" in told[0] and backbone == "unet" and told[0]["size"] != base["size"]:
+        raise OptionError(
+            f"--size {base['size']}: {arm.inits[0]} has a U-Net for {told[0]['size']} px, whose depth is fixed; "
+            f"take --size {told[0]['size']}"
+        )
+    section = {**base.get(backbone, {}), **told[0].get(backbone, {})}
+    # Weights that pretint did not write were trained in colour; those of a run saw what the run says.
+    planes = arm.planes or ("RGB" if is_foreign(arm.inits[0]) else section.get("planes", "L"))
+    network = {
+        "backbone": backbone,
+        "decoder": told[0].get("decoder", base["decoder"]),
+        backbone: {**section, "planes": planes},
+    }
+    return replace(arm, planes=planes, network=network)
+
+
+def _with_references(arms: list[Arm]) -> list[Arm]:
+    """Every arm with the scratch arm of its own network; those that are missing are added."""
+    scratch = arms[0]
+    found: list[Arm] = []
+    scratches: list[Arm] = []
+    for arm in arms:
+        if arm.inits == (SCRATCH,) and arm.first_seed is None:
+            known = next((other for other in scratches if other.network == arm.network), None)
+            scratches.append(arm)
+            found.append(replace(arm, reference=None if arm is scratch else (known or scratch).name))
+    for arm in arms:
+        if arm.inits == (SCRATCH,) and arm.first_seed is None:
+            continue
+        reference = next((other for other in scratches if other.network == arm.network), None)
+        if reference is None:
+            reference = Arm(f"{SCRATCH}-{arm.name}", (SCRATCH,), arm.planes, None, arm.network, scratch.name)
+            scratches.append(reference)
+            found.append(reference)
+        found.append(replace(arm, reference=reference.name))
+    return found
+
+
+def _name_of(init: str) -> str:
+    path = Path(init)
+    return path.stem if path.suffix == ".safetensors" else path.name or init

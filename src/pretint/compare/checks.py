@@ -1,0 +1,195 @@
+"""The traps of such comparisons, looked at one by one; each finding is a line of the report.
+
+A finding is ``{"name", "state", "words"}``; the state is ``ok``, ``warning``, or ``unknown`` where it cannot be told here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pretint.compare.arms import Arm
+from pretint.compare.folder import StudyFolder
+from pretint.compare.options import CompareOptions
+from pretint.data.duplicates import near_copies, refuse_overlap
+from pretint.data.layouts import open_pool
+from pretint.data.record import Record
+from pretint.errors import PretintError
+from pretint.run_folder import MANIFEST, RunFolder
+from pretint.training.progress import counting
+
+Finding = dict[str, str]
+
+LAST_PART = 0.25
+"""Share of a pretraining's epochs at its end that tells whether its score still moved."""
+STILL_FALLING = 0.01
+"""Relative improvement in that part above which the pretraining may be too short."""
+_NAMED = 3  # pictures that a sentence names
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Test pictures that (nearly) stand in an arm's unlabelled pictures too, and what was found on the way."""
+
+    ids: frozenset[str]
+    findings: list[Finding]
+
+
+def overlap(training_name: str, training: Sequence[Record], test_name: str, test: Sequence[Record]) -> None:
+    """See that no picture is trained on and tested on.
+
+    Raises:
+        DataError: one is.
+    """
+    refuse_overlap(training_name, training, test_name, test)
+
+
+def leaks(
+    arms: Sequence[Arm], training: Sequence[Record], test: Sequence[Record], folder: Path, keep: bool, quiet: bool
+) -> Leaks:
+    """Look for near copies of test pictures in what the arms were pretrained on, and in the training list.
+
+    Args:
+        arms: of the study.
+        training: pictures of the training list.
+        test: pictures of the test list.
+        folder: of the study; looks at pictures are kept there.
+        keep: whether copies in the unlabelled pictures are scored on all the same.
+        quiet: show no progress.
+    """
+    findings: list[Finding] = []
+    found: dict[str, str] = {}
+    cache = folder / "hashes.tsv"
+    with counting("looking for copies", quiet) as progress:
+        for arm in arms:
+            for run in (Path(init) for init in arm.inits if (Path(init) / MANIFEST).is_file()):
+                name = f"copies of test pictures, {arm.name}"
+                try:
+                    pool = _pool(RunFolder.open(run))
+                except PretintError as error:
+                    findings.append(_finding(name, "unknown", f"{run.name}: its pictures are not here to be looked at ({error})."))  # fmt: skip
+                    continue
+                copies = near_copies(pool, test, cache=cache, progress=progress, earlier=[run / "screening.tsv"])
+                found |= {one: pools[0] for one, pools in copies.in_test.items()}
+                findings.append(_copies_finding(name, run, len(pool), copies.in_test, keep))
+        copies = near_copies(training, test, cache=cache, progress=progress)
+    if copies.in_test:
+        findings.append(
+            _finding(
+                "copies in the training list",
+                "warning",
+                f"{len(copies.in_test)} test pictures are near copies of training pictures ({_named(copies.in_test)}): "
+                "every arm has seen them, so scores are too high.",
+            )
+        )
+    else:
+        findings.append(_finding("copies in the training list", "ok", "No test picture is a near copy of a training picture."))  # fmt: skip
+    return Leaks(frozenset(found), findings)
+
+
+def of_arms(arms: Sequence[Arm], told: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """What was loaded, whether the heads are alike, whether the pretraining was long enough."""
+    findings = []
+    parts = {}
+    for arm, one in zip(arms, told, strict=True):
+        if arm.from_nothing or one["loaded"] is None:
+            continue
+        state = "ok" if one["loaded"] > 0.5 else "warning"
+        pieces = " and ".join(one["parts"])
+        words = f"{arm.name}: {one['loaded']:.1%} of the parameters were loaded ({pieces})."
+        findings.append(_finding(f"weights loaded, {arm.name}", state, words))
+        parts[arm.name] = tuple(one["parts"])
+        findings += [
+            finding for init in arm.inits if (Path(init) / MANIFEST).is_file()
+            if (finding := _long_enough(arm.name, RunFolder.open(Path(init))))
+        ]  # fmt: skip
+    if len(set(parts.values())) > 1:
+        words = "; ".join(f"{name}: {' and '.join(loaded)}" for name, loaded in parts.items())
+        findings.append(
+            _finding(
+                "what was loaded differs",
+                "warning",
+                f"Arms differ in which parts were loaded ({words}), so a difference between them is not of the backbone alone.",
+            )
+        )
+    return findings
+
+
+def of_rates(told: Sequence[Mapping[str, Any]], options: CompareOptions) -> list[Finding]:
+    """Whether a chosen learning rate lies at the edge of those that were tried."""
+    rates = sorted(options.rates_to_try)
+    if "finetune" not in options.modes or len(rates) < 2:
+        return []
+    edges = {
+        one["name"]: one["rate"] for one in told if one["rate"] in (rates[0], rates[-1]) and len(one["search"]) > 1
+    }
+    if not edges:
+        return [_finding("learning rates", "ok", "No arm's best learning rate lies at the edge of those that were tried.")]
+    words = ", ".join(f"{name} {rate:g}" for name, rate in edges.items())
+    return [
+        _finding(
+            "learning rates",
+            "warning",
+            f"The best rate lies at the edge of those that were tried ({words}); a wider --rates may serve these arms better.",
+        )
+    ]
+
+
+def parts_of(folder: StudyFolder, keys: Sequence[str]) -> list[str]:
+    """The parts of the network that were loaded, as the first run of these has noted."""
+    for key in keys:
+        path = folder.path / "runs" / key
+        if (path / MANIFEST).is_file():
+            parts: list[str] = RunFolder(path).manifest.get("loaded", {}).get("parts", [])
+            return parts
+    return []
+
+
+def _long_enough(arm: str, run: RunFolder) -> Finding | None:
+    """Whether the score on held-out pictures still moved at the end of a pretraining."""
+    manifest = run.manifest
+    if manifest["kind"] != "pretrain":
+        return None
+    name = f"length of the pretraining, {arm}"
+    best = run.pointer("best")
+    entries = [entry for entry in run.metrics() if entry["kind"] == "validation"]
+    if not best or len(entries) < 4:
+        return _finding(name, "unknown", f"{arm}: too few validations tell whether its pretraining was long enough.")
+    score = best["score"]
+    courses = [entry[score] for entry in entries]
+    rising = courses[-1] > courses[0] if best["value"] >= max(courses) else False
+    before = courses[: max(1, round(len(courses) * (1 - LAST_PART)))]
+    earlier = max(before) if rising else min(before)
+    gained = abs(best["value"] - earlier) / abs(earlier) if earlier else 0.0
+    if gained > STILL_FALLING:
+        words = (
+            f"{arm}: its pretext's held-out {score} still improved by {gained:.1%} in the last quarter of the epochs "
+            f"({earlier:.4g} to {best['value']:.4g}); the pretraining may be too short."
+        )
+        return _finding(name, "warning", words)
+    return _finding(name, "ok", f"{arm}: its pretext's held-out {score} had settled ({best['value']:.4g}).")
+
+
+def _pool(run: RunFolder) -> tuple[Record, ...]:
+    """The pictures that a run was trained on."""
+    options = run.manifest["options"]
+    folders = options["data"] if isinstance(options["data"], list) else [options["data"]]
+    return open_pool(folders, options.get("split"), options.get("layout"))
+
+
+def _copies_finding(name: str, run: Path, pool: int, copies: Mapping[str, Sequence[str]], keep: bool) -> Finding:
+    if not copies:
+        return _finding(name, "ok", f"{run.name}: no test picture is a near copy of its {pool:,} pictures.")
+    what = "they are scored on all the same" if keep else "they are left out for every arm"
+    words = f"{run.name}: {len(copies)} test pictures are near copies of its {pool:,} pictures ({_named(copies)}); {what}."
+    return _finding(name, "warning", words)
+
+
+def _named(copies: Mapping[str, Sequence[str]]) -> str:
+    pairs = [f"{one} = {others[0]}" for one, others in copies.items()]
+    more = f", and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
+    return ", ".join(pairs[:_NAMED]) + more
+
+
+def _finding(name: str, state: str, words: str) -> Finding:
+    return {"name": name, "state": state, "words": words}

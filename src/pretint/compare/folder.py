@@ -1,0 +1,93 @@
+"""A study's folder: study.json, finished cells, the runs of its fine-tunings. Loads no torch.
+
+    study.json          what was asked for and all results so far
+    table.csv           one line a cell
+    report.html         the page
+    cells/KEY.json      a finished piece of work; KEY.npz holds its scores picture by picture
+    runs/KEY/           the run folder of a fine-tuning; without its weights once it is scored
+    workers.log         what the workers print
+
+Every file is replaced as a whole. What lies in cells/ is never computed again.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pretint.errors import RunError
+from pretint.run_folder import write_atomically
+
+STUDY = "study.json"
+
+
+class StudyFolder:
+    """Access to one study's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> "StudyFolder":
+        """Make the folder.
+
+        Raises:
+            RunError: it holds a study already, or other files.
+        """
+        if (path / STUDY).exists():
+            raise RunError(
+                f"--out {path}: holds a study already; choose another folder, or add --resume to go on with it"
+            )
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"--out {path}: exists and is not empty; choose another folder")
+        return cls(path)._prepared()
+
+    @classmethod
+    def open(cls, path: Path) -> "StudyFolder":
+        """Open the folder of an existing study.
+
+        Raises:
+            RunError: there is no study in this folder.
+        """
+        if not (path / STUDY).is_file():
+            raise RunError(f"{path}: is not the folder of a study (it has no {STUDY})")
+        return cls(path)._prepared()
+
+    def _prepared(self) -> "StudyFolder":
+        for part in ("cells", "runs"):
+            (self.path / part).mkdir(parents=True, exist_ok=True)
+        return self
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The content of study.json.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        try:
+            content: dict[str, Any] = json.loads((self.path / STUDY).read_text(encoding="utf-8"))
+        except ValueError:
+            raise RunError(f"{self.path / STUDY}: is damaged (not JSON); restore it from a copy") from None
+        return content
+
+    def write(self, document: dict[str, Any]) -> None:
+        """Replace study.json."""
+        write_atomically(self.path / STUDY, (json.dumps(document, indent=1) + "\n").encode())
+
+    def outcome(self, key: str) -> dict[str, Any] | None:
+        """What came out of a piece of work; None where it is not done, or has failed and is to be tried again."""
+        path = self.path / "cells" / f"{key}.json"
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return content
+
+    def pictures_of(self, key: str) -> Path:
+        """Where the scores picture by picture of a cell lie."""
+        return self.path / "cells" / f"{key}.npz"
+
+    def forget_weights(self, key: str) -> None:
+        """Remove the checkpoints of a run that is scored; its manifest and metrics stay."""
+        shutil.rmtree(self.path / "runs" / key / "checkpoints", ignore_errors=True)

@@ -1,0 +1,251 @@
+"""From finished cells to what a study says: table, differences with intervals, labels saved, the verdict."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pretint.compare import checks, labels_saved, resampling, statistics
+from pretint.compare.arms import Arm
+from pretint.compare.folder import StudyFolder
+from pretint.compare.options import CompareOptions
+from pretint.compare.plan import Job, seeds_of
+from pretint.run_folder import write_atomically
+
+Cell = dict[str, Any]
+_COLUMNS = ("arm", "mode", "depth", "fraction", "seed", "state", "score", "seconds")
+
+
+class Results:
+    """Reads the finished cells of a study and works out what they say.
+
+    Args:
+        folder: of the study.
+        score: that the arms are compared by.
+        arms: of the study.
+        options: of the study.
+    """
+
+    def __init__(self, folder: StudyFolder, score: str, arms: Sequence[Arm], options: CompareOptions) -> None:
+        self.folder, self.score, self.arms, self.options = folder, score, arms, options
+        self._picture_variance = cache(self._variance)
+
+    def best_rate(self, trials: Sequence[Job], options: CompareOptions) -> float | None:
+        """The rate with the best score on validation pictures; of equals the smaller. None where no trial is finished."""
+        if not trials:
+            return options.rates_to_try[0] if len(options.rates_to_try) == 1 else options.rate
+        found = [(outcome["held_out"][self.score], -job.rate) for job in trials if (outcome := self.folder.outcome(job.key))]
+        return -max(found)[1] if found else None
+
+    def document(
+        self,
+        head: Mapping[str, Any],
+        trials: Mapping[str, Sequence[Job]],
+        cells: Mapping[str, Sequence[Job]],
+        rates: Mapping[str, float],
+        failed: Mapping[str, str],
+        findings: Sequence[dict[str, str]],
+    ) -> dict[str, Any]:
+        """The content of study.json.
+
+        Args:
+            head: what the study knows of itself.
+            trials: of learning rates, by arm.
+            cells: by arm.
+            rates: chosen, by arm.
+            failed: why, by key.
+            findings: of the checks that were made before the first cell.
+        """
+        found = [cell for arm in self.arms for job in cells[arm.name] for cell in self._cells(job, failed)]
+        differences = self._differences(found)
+        arms = [self._arm(arm, trials[arm.name], cells[arm.name], rates) for arm in self.arms]
+        saved = self._labels_saved(found)
+        constants = [o["constant"] for jobs in cells.values() for job in jobs if (o := self.folder.outcome(job.key)) and "constant" in o]  # fmt: skip
+        return {
+            **head,
+            "fractions": list(self.options.fractions),
+            "seeds": list(range(self.options.seed, self.options.seed + self.options.seeds)),
+            "modes": list(self.options.modes),
+            "arms": arms,
+            "cells": found,
+            "table": self._table(found),
+            "differences": differences,
+            "labels_saved": saved,
+            "constant": constants[0] if constants else None,
+            "checks": [*findings, *checks.of_arms(self.arms, arms), *checks.of_rates(arms, self.options)],
+            "failed": dict(failed),
+            "verdict": _verdict(differences, saved, head["state"]),
+        }
+
+    def write_table(self, document: Mapping[str, Any]) -> None:
+        """table.csv: one line a cell."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, _COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(document["cells"])
+        write_atomically(self.folder.path / "table.csv", text.getvalue().encode())
+
+    # Cells
+
+    def _cells(self, job: Job, failed: Mapping[str, str]) -> list[Cell]:
+        outcome = self.folder.outcome(job.key)
+        common = {"arm": job.arm, "seed": job.seed}
+        if job.kind == "features":
+            if outcome is None:
+                state, error = ("failed", failed[job.key]) if job.key in failed else ("waiting", None)
+                return [
+                    {**common, "key": job.key, "mode": mode, "depth": None, "fraction": fraction, "state": state,
+                     "score": None, "scores": {}, "seconds": None, "error": error}
+                    for mode in job.modes for fraction in job.fractions
+                ]  # fmt: skip
+            share = round(outcome["seconds"] / max(1, len(outcome["cells"])), 2)
+            return [
+                {**common, **cell, "state": "finished", "score": cell["scores"][self.score], "seconds": share, "error": None}
+                for cell in outcome["cells"]
+            ]  # fmt: skip
+        cell = {**common, "key": job.key, "mode": "finetune", "depth": None, "fraction": job.fraction}
+        if outcome is None:
+            state, error = ("failed", failed[job.key]) if job.key in failed else ("waiting", None)
+            return [{**cell, "state": state, "score": None, "scores": {}, "seconds": None, "error": error}]
+        scores = outcome["scores"]
+        return [
+            {**cell, "state": "finished", "score": scores[self.score], "scores": scores, "seconds": outcome["seconds"],
+             "error": None}
+        ]  # fmt: skip
+
+    def _arm(self, arm: Arm, trials: Sequence[Job], cells: Sequence[Job], rates: Mapping[str, float]) -> dict[str, Any]:
+        outcomes = [outcome for job in (*trials, *cells) if (outcome := self.folder.outcome(job.key))]
+        search = [(job.rate, outcome["held_out"][self.score]) for job in trials if (outcome := self.folder.outcome(job.key))]  # fmt: skip
+        return {
+            "name": arm.name,
+            "init": list(arm.inits),
+            "planes": arm.planes,
+            "reference": arm.reference,
+            "loaded": outcomes[0]["loaded"] if outcomes else None,
+            "parts": checks.parts_of(self.folder, [job.key for job in (*trials, *cells)]),
+            "rate": rates.get(arm.name),
+            "search": [{"rate": rate, "score": score} for rate, score in search],
+            "pretrainings": 0 if arm.from_nothing else len(arm.inits),
+            "seeds": list(seeds_of(arm, self.options)),
+        }
+
+    # Statistics
+
+    def _groups(self, cells: Sequence[Cell]) -> dict[tuple[str, int | None, float], dict[str, list[Cell]]]:
+        """Finished cells by (mode, depth, fraction) and arm, in the order of their seeds."""
+        groups: dict[tuple[str, int | None, float], dict[str, list[Cell]]] = {}
+        for cell in cells:
+            if cell["state"] == "finished":
+                group = groups.setdefault((cell["mode"], cell["depth"], cell["fraction"]), {})
+                group.setdefault(cell["arm"], []).append(cell)
+        return groups
+
+    def _table(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+        rows = []
+        for (mode, depth, fraction), arms in self._groups(cells).items():
+            for arm, found in arms.items():
+                one = statistics.interval([cell["score"] for cell in found])
+                rows.append(
+                    {"arm": arm, "mode": mode, "depth": depth, "fraction": fraction, "seeds": one.n, "mean": one.mean,
+                     "deviation": one.deviation, "low": one.low, "high": one.high}
+                )  # fmt: skip
+        return rows
+
+    def _differences(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+        """Each arm against its reference, where both have finished all their seeds; corrected within each mode."""
+        found: list[tuple[dict[str, Any], statistics.Difference]] = []
+        for (mode, depth, fraction), arms in self._groups(cells).items():
+            for arm in self.arms:
+                mine, others = arms.get(arm.name, []), arms.get(arm.reference or "", [])
+                if len(mine) != self.options.seeds or len(others) != self.options.seeds:
+                    continue
+                keys = (tuple(cell["key"] for cell in mine), tuple(cell["key"] for cell in others))
+                variance, pictures = self._picture_variance(*keys)
+                difference = statistics.paired_difference(
+                    [cell["score"] for cell in mine],
+                    [cell["score"] for cell in others],
+                    picture_variance=variance,
+                    pictures=pictures,
+                )
+                where = {"arm": arm.name, "reference": arm.reference, "mode": mode, "depth": depth, "fraction": fraction}
+                found.append((where, difference))
+        rows = []
+        for mode in self.options.modes:
+            family = [(where, one) for where, one in found if where["mode"] == mode]
+            adjusted = statistics.holm([one.p for _, one in family]) if family else np.empty(0)
+            comparisons = sum(one.p is not None for _, one in family)
+            for (where, one), p_holm in zip(family, adjusted.tolist(), strict=True):
+                verdict = statistics.verdict(one, p_holm)
+                words = statistics.words(
+                    one, verdict, arm=where["arm"], reference=where["reference"], comparisons=comparisons
+                )
+                rows.append(
+                    {**where, "seeds": one.n, "mean": one.mean, "deviation": one.deviation, "low": one.low,
+                     "high": one.high, "p": one.p, "p_holm": None if math.isnan(p_holm) else p_holm,
+                     "comparisons": comparisons, "verdict": verdict, "words": words}
+                )  # fmt: skip
+        return rows
+
+    def _variance(self, arm: tuple[str, ...], reference: tuple[str, ...]) -> tuple[float, int]:
+        """What the test pictures add to the variance of a difference, and their number."""
+        mine, pictures = self._weighted(arm)
+        others, _ = self._weighted(reference)
+        if pictures < 2:
+            return 0.0, pictures
+        return statistics.picture_variance(mine, others, pictures), pictures
+
+    def _weighted(self, keys: Sequence[str]) -> tuple[statistics.Score, int]:
+        """The score of some cells as a function of how often each test picture counts."""
+        parts: list[dict[str, NDArray[Any]]] = []
+        for key in keys:
+            with np.load(self.folder.pictures_of(key), allow_pickle=False) as file:
+                parts.append(dict(file))
+        if "matrices" in parts[0]:
+            return resampling.mean_iou(np.stack([part["matrices"] for part in parts])), len(parts[0]["matrices"])
+        targets, scores = parts[0]["targets"], np.stack([part["scores"] for part in parts])
+        if self.score == "top1":
+            rows = np.arange(len(targets))
+            return resampling.top1(np.stack([targets[rows, one.argmax(axis=1)] for one in scores])), len(targets)
+        return resampling.mean_average_precision(targets, scores), len(targets)
+
+    def _labels_saved(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+        """How few labels an arm needs for the score of its reference with all of them."""
+        rows: list[dict[str, Any]] = []
+        fractions = sorted(self.options.fractions)
+        if fractions[-1] != 1 or len(fractions) < 2 or self.options.seeds < 2:
+            return rows
+        scores: dict[tuple[str, int | None], dict[str, dict[float, list[float]]]] = {}
+        for (mode, depth, fraction), arms in self._groups(cells).items():
+            for arm, found in arms.items():
+                if len(found) == self.options.seeds:
+                    of_arm = scores.setdefault((mode, depth), {}).setdefault(arm, {})
+                    of_arm[fraction] = [cell["score"] for cell in found]
+        for (mode, depth), by_arm in scores.items():
+            for arm in self.arms:
+                mine, others = by_arm.get(arm.name, {}), by_arm.get(arm.reference or "", {})
+                if len(mine) == len(others) == len(fractions):
+                    saved = labels_saved.labels_saved(
+                        fractions, [others[f] for f in fractions], [mine[f] for f in fractions]
+                    )
+                    rows.append(
+                        {"arm": arm.name, "reference": arm.reference, "mode": mode, "depth": depth,
+                         "fraction": saved.fraction, "low": saved.low, "high": saved.high, "words": saved.words}
+                    )  # fmt: skip
+        return rows
+
+
+def _verdict(differences: Sequence[Mapping[str, Any]], saved: Sequence[Mapping[str, Any]], state: str) -> str:
+    """The study in a few sentences: fine-tuning where there is any, else the probes."""
+    if not differences:
+        return "Nothing can be said yet." if state != "finished" else "There was nothing to compare."
+    mode = "finetune" if any(row["mode"] == "finetune" for row in differences) else differences[0]["mode"]
+    words = [
+        f"With {100 * row['fraction']:g} % of the labels: {row['words']}" for row in differences if row["mode"] == mode
+    ]
+    return " ".join([*words, *(row["words"] for row in saved if row["mode"] == mode)])
+

@@ -1,0 +1,274 @@
+"""A study from its options to its results: plan, trials of rates, cells, statistics. What is finished is never run again."""
+
+import fcntl
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pretint import recipe
+from pretint.compare import checks
+from pretint.compare.arms import Arm, resolve
+from pretint.compare.executor import run_jobs
+from pretint.compare.folder import StudyFolder
+from pretint.compare.options import FREE_ON_RESUME, CompareOptions
+from pretint.compare.plan import Job, Pictures, cells, check_positives, searches, training_pictures
+from pretint.compare.progress import StudyProgress
+from pretint.compare.results import Results
+from pretint.data.layouts import open_source
+from pretint.data.record import Record, Source, fingerprint
+from pretint.errors import DataError, Interrupted, PretintError, RunError
+from pretint.experiments.environment import cores, environment
+from pretint.experiments.options import differences
+from pretint.methods import load
+from pretint.training.hardware import choose_precision
+
+
+@dataclass
+class _Study:
+    """A study that is about to run."""
+
+    options: CompareOptions
+    folder: StudyFolder
+    arms: tuple[Arm, ...]
+    classes: list[str]
+    test: str
+    without: list[str]
+    pictures: Pictures
+    score: str
+    head: dict[str, Any]
+    rates: dict[str, float]
+
+    def jobs(self) -> list[Job]:
+        """The cells of all arms whose rate is known."""
+        return [job for arm in self.arms if arm.name in self.rates for job in self.cells_of(arm)]
+
+    def cells_of(self, arm: Arm) -> list[Job]:
+        return cells(arm, self.options, self.folder.path, self.pictures, self.rates.get(arm.name, self.options.rate))
+
+    def as_sent(self, job: Job) -> dict[str, Any]:
+        """A job as a worker takes it."""
+        more = {"study": str(self.folder.path), "test": self.test, "without": self.without, "classes": self.classes}
+        values = {**job.values, "loop": {**job.values["loop"]}}
+        return {**vars(job), "values": values, **more, "keep_weights": self.options.keep_weights}
+
+
+def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
+    """Run or resume a study; gives back the content of its study.json.
+
+    Raises:
+        PretintError: the options, the data, the arms or the folder are not right, or every cell failed.
+        Interrupted: stopped by a signal; finished cells and the trainings in hand are saved.
+    """
+    target = load("tasks", options.task).TARGET
+    source = open_source(
+        options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target
+    )
+    classes = list(source.classes if target == "labels" else source.mask_classes)
+    if not classes:
+        raise DataError(f"--data {options.data}: the layout {source.layout} has no {target} for {options.task}")
+    test = _test_list(source, options)
+    chosen = source.training_split(options.split)
+    checks.overlap(chosen.name, chosen.records, test, source.split(test))
+    arms = resolve(options.arms, recipe.as_values(options))
+    check_positives(source, options, arms)
+    options, folder, head = _opened(options)
+    with _held(folder):
+        say = _Say(quiet)
+        leaks = checks.leaks(arms, chosen.records, source.split(test), folder.path, options.keep_leaks, quiet)
+        without = sorted(leaks.ids) if not options.keep_leaks else []
+        training, held_out = training_pictures(source, options, options.seed)
+        pictures = Pictures(len(training), len(held_out), len(source.split(test)) - len(without))
+        say(
+            f"{len(arms)} arms ({', '.join(arm.name for arm in arms)}); {pictures.training} training pictures, "
+            f"{pictures.held_out} held out, {pictures.test} test pictures ({test})"
+        )
+        for check in leaks.findings:
+            say(check["words"])
+        head |= {
+            "score": load("tasks", options.task).build(_task_options(options), classes).best,
+            "classes": classes,
+            "test": {"split": test, "pictures": pictures.test, "left_out": without},
+            "data": {
+                "folder": str(options.data),
+                "layout": source.layout,
+                "split": chosen.name,
+                "fingerprint": _fingerprint(head, (*chosen.records, *source.split(test))),
+                "training": pictures.training,
+                "held_out": pictures.held_out,
+            },
+        }
+        study = _Study(options, folder, arms, classes, test, without, pictures, head["score"], head, {})
+        return _run(study, leaks.findings, say, quiet)
+
+
+def _run(study: _Study, findings: Sequence[dict[str, str]], say: "_Say", quiet: bool) -> dict[str, Any]:
+    options, folder = study.options, study.folder
+    trials = {arm.name: searches(arm, options, folder.path, study.pictures) for arm in study.arms}
+    results = Results(study.folder, study.score, study.arms, options)
+    begun, before = time.monotonic(), study.head.get("seconds", 0.0)
+    failed: dict[str, str] = {}
+
+    def write(state: str) -> dict[str, Any]:
+        document = results.document(
+            {**study.head, "state": state, "seconds": round(before + time.monotonic() - begun, 1)},
+            trials, {arm.name: study.cells_of(arm) for arm in study.arms}, study.rates, failed, findings,
+        )  # fmt: skip
+        folder.write(document)
+        results.write_table(document)
+        return document
+
+    write("running")
+    everything = [job for jobs in trials.values() for job in jobs]
+    everything += [job for arm in study.arms for job in study.cells_of(arm)]
+    left = [job for job in everything if folder.outcome(job.key) is None]
+    count = options.jobs if options.jobs > 0 else _jobs(options)
+    try:
+        with StudyProgress(everything, left, study.pictures, count, quiet) as progress:
+            if left:
+                progress.estimate(_times(study, left))
+
+            def done(job: Mapping[str, Any], outcome: dict[str, Any]) -> None:
+                if outcome["state"] == "failed":
+                    failed[job["key"]] = outcome["error"]
+                progress.done(job, outcome, study.score)
+                write("running")
+
+            def run(jobs: Sequence[Job]) -> None:
+                waiting = [study.as_sent(job) for job in jobs if folder.outcome(job.key) is None]
+                if waiting:
+                    run_jobs(waiting, count=count, threads=options.threads, folder=folder.path, done=done)
+
+            run([job for jobs in trials.values() for job in jobs])
+            for arm in study.arms:
+                if (rate := results.best_rate(trials[arm.name], options)) is not None:
+                    study.rates[arm.name] = rate
+            run(study.jobs())
+    except (Interrupted, KeyboardInterrupt):
+        write("interrupted")
+        raise
+    except BaseException:
+        write("failed")
+        raise
+    document = write("finished")
+    for job in everything:
+        if folder.outcome(job.key) is not None and not options.keep_weights:
+            folder.forget_weights(job.key)
+    if failed and not any(cell["state"] == "finished" for cell in document["cells"]):
+        raise PretintError(f"{folder.path}: every cell failed; the first: {next(iter(failed.values()))}")
+    return document
+
+
+def _times(study: _Study, left: Sequence[Job]) -> dict[str, float]:
+    """Seconds of a training step of each arm that still has work, as a worker measures them."""
+    first = {job.arm: job for job in left if job.kind != "features"}
+    found: dict[str, float] = {}
+    jobs = [{**study.as_sent(job), "key": name, "kind": "time"} for name, job in first.items()]
+
+    def done(job: Mapping[str, Any], outcome: dict[str, Any]) -> None:
+        if "seconds_a_step" in outcome:
+            found[job["key"]] = outcome["seconds_a_step"]
+
+    if jobs:
+        run_jobs(jobs, count=1, threads=study.options.threads, folder=study.folder.path, done=done)
+    return found
+
+
+def _opened(options: CompareOptions) -> tuple[CompareOptions, StudyFolder, dict[str, Any]]:
+    """The study's folder, new or resumed, the options with their hardware fixed, and what study.json begins with."""
+    values = recipe.as_values(options)
+    if options.resume and (options.out / "study.json").exists():
+        folder = StudyFolder.open(options.out)
+        head = folder.document
+        fixed = head["options"]["loop"]["precision"]
+        if values["loop"]["precision"] == "auto":
+            values["loop"]["precision"] = fixed
+        changed = [name for name in differences(head["options"], values) if name not in FREE_ON_RESUME]
+        if changed:
+            raise RunError(
+                f"--resume: --{changed[0].replace('_', '-')} differs from the study in {options.out}; "
+                "leave it as it was, or begin a new study in another folder"
+            )
+        head = {k: head[k] for k in ("kind", "task", "title", "options", "command", "environment", "begun", "seconds", "data") if k in head}  # fmt: skip
+    else:
+        folder = StudyFolder.create(options.out)
+        fixed = choose_precision(options.loop)[0]
+        values["loop"]["precision"] = fixed
+        named = Path(sys.argv[0]).name == "pretint"
+        head = {
+            "kind": "study",
+            "task": options.task,
+            "title": f"{options.task} on {options.data.resolve().name}",
+            "options": values,
+            "command": shlex.join(["pretint", *sys.argv[1:]]) if named else None,
+            "environment": {**environment(), "threads": options.threads},
+            "begun": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
+        folder.write({**head, "state": "running"})
+    # Readers of their own would only take cores from the cells that run side by side.
+    workers = 0 if options.loop.workers < 0 and not _on_gpu() else options.loop.workers
+    return replace(options, loop=replace(options.loop, precision=fixed, workers=workers)), folder, head
+
+
+@contextmanager
+def _held(folder: StudyFolder) -> Iterator[None]:
+    """Hold the study for this process.
+
+    Raises:
+        RunError: another process holds it.
+    """
+    with (folder.path / "study.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"{folder.path}: another process runs this study; wait for it or stop it") from None
+        yield
+
+
+def _test_list(source: Source, options: CompareOptions) -> str:
+    """The list to score on; unlike ``evaluate`` never all pictures, of which most are trained on.
+
+    Raises:
+        DataError: there is none.
+    """
+    if options.test is None and not {"test", "val"} & source.splits.keys():
+        raise DataError(
+            f"--data {options.data}: has no list test or val to compare on; add one, or name a list with --test"
+        )
+    return source.test_split(options.test).name
+
+
+def _fingerprint(head: Mapping[str, Any], records: Sequence[Record]) -> str:
+    now = fingerprint(records)
+    if head.get("data", {}).get("fingerprint", now) != now:
+        raise RunError("--resume: the pictures have changed since the study was begun; restore them, or begin a new one")
+    return now
+
+
+def _task_options(options: CompareOptions) -> Any:
+    return getattr(options, options.task)
+
+
+def _on_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+def _jobs(options: CompareOptions) -> int:
+    return 1 if _on_gpu() else max(1, cores() // options.threads)
+
+
+class _Say:
+    """Lines on stderr."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def __call__(self, line: str) -> None:
+        if not self._quiet:
+            print(line, file=sys.stderr)
