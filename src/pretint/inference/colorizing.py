@@ -29,7 +29,7 @@ class ColorizeResult:
     refused: list[tuple[Path, str]] = field(default_factory=list)
 
 
-class Colorizer:
+class TrainedColorizer:
     """A trained colorizer as a function of lightness.
 
     Args:
@@ -87,7 +87,7 @@ def colorize_files(
     Raises:
         PretintError: no pictures, two pictures with one result, or a model that does not fit.
     """
-    colorizer = Colorizer(model, random=samples > 1)
+    colorizer = TrainedColorizer(model, random=samples > 1)
     jobs = _jobs(paths, out)
     result = ColorizeResult()
     for done, (source, target) in enumerate(jobs):

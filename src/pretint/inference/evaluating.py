@@ -16,7 +16,7 @@ from pretint.data.record import Record, Source
 from pretint.data.views import ViewOptions
 from pretint.errors import DataError
 from pretint.inference.applying import picture_logits
-from pretint.inference.colorizing import Colorizer
+from pretint.inference.colorizing import TrainedColorizer
 from pretint.inference.full_resolution import predict_ab, recolour
 from pretint.inference.models import TaskModel, Trained, best_device
 from pretint.metrics.image import colourfulness, psnr, ssim
@@ -41,7 +41,7 @@ def evaluate_colorization(
     Raises:
         DataError: there are no pictures of at least 11 pixels a side.
     """
-    colorizer = Colorizer(source)
+    colorizer = TrainedColorizer(source)
     data = open_source(folder, layout)
     records = data.split(split or _test_split(data))
     mean = torch.tensor(colorizer.trained.description["mean_colour"], dtype=torch.float32).view(1, 2, 1, 1)
