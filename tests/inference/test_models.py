@@ -16,6 +16,7 @@ from pretint.errors import PretintError, RunError, WeightsError
 from pretint.inference.models import RgbBackbone, load_pretext, load_task, open_trained
 from pretint.networks.unet import Options, UNetEncoder
 from pretint.run_folder import RunFolder
+from pretint.training import checkpoint
 
 MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
@@ -90,6 +91,27 @@ def test_the_best_checkpoint_is_read(coloring_run: Path, tmp_path: Path) -> None
     found = open_trained(run.path).tensors
     assert found.keys() == tensors.keys()
     assert all(torch.equal(tensors[name], tensor) for name, tensor in found.items())
+
+
+@pytest.mark.parametrize("kind", ["coloring_run", "multilabel_run"])
+@pytest.mark.parametrize("verb", ["evaluate", "apply", "load_backbone"])
+def test_one_call_reads_the_weights_once(
+    kind: str, verb: str, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    run = request.getfixturevalue(kind)
+    read: list[Path] = []
+    load = checkpoint.load_tensors
+    monkeypatch.setattr(checkpoint, "load_tensors", lambda path: read.append(path) or load(path))
+    match verb, kind:
+        case "load_backbone", _:
+            pretint.load_backbone(run)
+        case "evaluate", _:
+            pretint.evaluate(run, data=labelled)
+        case "apply", "coloring_run":
+            pretint.colorize(labelled / "00.png", out=tmp_path / "out", model=run)
+        case _:
+            pretint.predict(run, labelled / "00.png", out=tmp_path / "out")
+    assert read == [weights_of(run)]
 
 
 def test_files_of_others(tmp_path: Path) -> None:

@@ -63,11 +63,11 @@ def _run(options: EvaluateOptions, quiet: bool) -> dict[str, Any]:
     from pretint.inference.models import load_task, open_trained
     from pretint.training.progress import counting
 
-    kind = open_trained(options.run).description["kind"]
+    trained = open_trained(options.run)
     with counting("scoring", quiet) as progress:
-        if kind == "pretrain":
-            return evaluate_colorization(Path(options.run), options.data, options.split, options.layout, progress)
-        return evaluate_task(load_task(options.run), options.data, options.split, options.layout, progress)
+        if trained.description["kind"] == "pretrain":
+            return evaluate_colorization(trained, options.data, options.split, options.layout, progress)
+        return evaluate_task(load_task(trained), options.data, options.split, options.layout, progress)
 
 
 def _tables(result: dict[str, Any]) -> list[Any]:

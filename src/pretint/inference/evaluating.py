@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None] | None
 
 
 def evaluate_colorization(
-    source: Path, folder: Path, split: str | None, layout: str | None, progress: Progress
+    trained: Trained, folder: Path, split: str | None, layout: str | None, progress: Progress
 ) -> dict[str, Any]:
     """Coloured pictures against their originals, at their own size and as ``colorize`` writes them.
 
@@ -41,7 +41,7 @@ def evaluate_colorization(
     Raises:
         DataError: there are no pictures of at least 11 pixels a side.
     """
-    colorizer = TrainedColorizer(source)
+    colorizer = TrainedColorizer(trained)
     data = open_source(folder, layout)
     records = data.split(split or _test_split(data))
     mean = torch.tensor(colorizer.trained.description["mean_colour"], dtype=torch.float32).view(1, 2, 1, 1)
