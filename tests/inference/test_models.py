@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning_fabric.accelerators import CUDAAccelerator, MPSAccelerator
+from lightning_fabric.connector import _Connector
 from safetensors.torch import load_file, save_file
 from skimage.color import rgb2lab
 
 import pretint
 from pretint.errors import PretintError, RunError, WeightsError
-from pretint.inference.models import RgbBackbone, load_pretext, load_task, open_trained
+from pretint.inference.models import RgbBackbone, best_device, load_pretext, load_task, open_trained
 from pretint.networks.unet import Options, UNetEncoder
 from pretint.run_folder import RunFolder
 from pretint.training import checkpoint
@@ -138,3 +140,12 @@ def test_the_wrong_kind_of_run(
     with pytest.raises(PretintError) as refusal:
         loader(run)
     assert str(refusal.value) == f"{run}: {words}"
+
+
+@pytest.mark.parametrize(("cuda", "mps"), [(False, False), (False, True), (True, False)])
+def test_the_device_is_the_one_that_training_chooses(cuda: bool, mps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(CUDAAccelerator, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr(MPSAccelerator, "is_available", lambda: mps)
+    assert best_device().type == _Connector._choose_auto_accelerator()

@@ -170,5 +170,7 @@ def load_backbone(source: Path | str) -> RgbBackbone:
 
 
 def best_device() -> torch.device:
-    """A GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """A GPU where there is one, of Nvidia's kind or of Apple's: what ``--loop.accelerator auto`` trains on."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
