@@ -34,7 +34,7 @@ def evaluate(
     """Score a run; gives back what ``pretint evaluate --json`` prints.
 
     A colorizer: rows ``model``, ``grey`` and ``mean_colour``, each with ``psnr`` (dB), ``ssim`` and ``colourfulness`` as
-    mean, min and max over pictures. A task: ``scores`` and ``constant``.
+    mean, min and max over pictures; ``left_out`` counts the ``grey`` and the too ``small``. A task: ``scores`` and ``constant``.
 
     Raises:
         PretintError: the run or the data are not right.
@@ -46,6 +46,12 @@ def command(arguments: Sequence[str]) -> None:
     """The verb on the command line."""
     options = plain_options(EvaluateOptions, "evaluate", arguments)
     result = _run(options, quiet=False)
+    left_out = result.get("left_out", {})
+    if any(left_out.values()):
+        from pretint.inference.evaluating import SMALLEST
+
+        grey, small = f"{left_out['grey']} grey pictures", f"{left_out['small']} below {SMALLEST} pixels a side"
+        print(f"left out of the scores: {grey}, {small}", file=sys.stderr)
     if options.json:
         print(json.dumps(result, indent=2))
         return
