@@ -132,7 +132,8 @@ def test_weights_of_others(pretrained: Path, objectives: list[FineTuning], label
         data=labelled, out=tmp_path / "run", init=tmp_path / "foreign.safetensors", **FINETUNE | {"task": "multilabel"}
     )
     assert torch.equal(objectives[0].network.backbone.e1.conv.weight, tensors["e1.conv.weight"])
-    assert RunFolder.open(tmp_path / "run").manifest["loaded"]["parts"] == ["backbone"]
+    loaded = RunFolder.open(tmp_path / "run").manifest["loaded"]
+    assert (loaded["parts"], loaded["left_over"]) == (["backbone"], ["fc.weight"])
 
 
 @pytest.mark.parametrize("task", ["segmentation", "multilabel", "classification"])
@@ -152,3 +153,13 @@ def test_fraction_keeps_the_held_out(objectives: list[FineTuning], masked: Path,
     pretint.finetune(data=masked, out=tmp_path / "run", **FINETUNE | {"fraction": 0.5})
     data = RunFolder.open(tmp_path / "run").manifest["data"]
     assert (data["training"], data["held_out"]) == (6, 4)
+
+
+@pytest.mark.parametrize(("asked", "used"), [(4, 4), (64, 12)])
+def test_the_batch_that_was_used_is_noted(
+    asked: int, used: int, objectives: list[FineTuning], masked: Path, tmp_path: Path
+) -> None:
+    """Of 16 pictures 12 are trained on: no batch can be larger."""
+    pretint.finetune(data=masked, out=tmp_path / "run", **FINETUNE | {"batch_size": asked})
+    manifest = RunFolder.open(tmp_path / "run").manifest
+    assert (manifest["options"]["batch_size"], manifest["batch_size"]) == (asked, used)

@@ -98,7 +98,12 @@ def test_the_best_checkpoint_is_read(coloring_run: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("kind", ["coloring_run", "multilabel_run"])
 @pytest.mark.parametrize("verb", ["evaluate", "apply", "load_backbone"])
 def test_one_call_reads_the_weights_once(
-    kind: str, verb: str, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    kind: str,
+    verb: str,
+    labelled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     run = request.getfixturevalue(kind)
     read: list[Path] = []
