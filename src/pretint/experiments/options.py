@@ -65,7 +65,7 @@ class PretrainOptions(TrainingOptions):
     recipe: str = "small"
     """Named set of values, or a file ending in .toml: small (a laptop, 128 px), paper, paper-code, paper-text."""
     split: str | None = None
-    """List of pictures to use; where not given: train in folders that have such a list, else all pictures."""
+    """List of pictures to use; where not given: train in folders that have such a list, else all but those of test and val."""
     pretext: str = "cgan"
     """What is learned: cgan (the paper's) or regression."""
     validation: float = 0.02
@@ -101,7 +101,7 @@ class FinetuneOptions(TrainingOptions):
     other_classes: Literal["void", "background"] = "void"
     """What mask pixels of further classes count as: void (ignored) or background."""
     split: str | None = None
-    """List of training pictures; where not given: train, or all pictures where the data have no lists."""
+    """List of training pictures; where not given: train, else all pictures but those of test and val."""
     validation: float = 0.2
     """Share (below 1) or number of the training pictures that are held out to choose the best checkpoint; 0 keeps the last."""
     fraction: float = 1.0

@@ -45,7 +45,8 @@ def evaluate_colorization(
     """
     colorizer = TrainedColorizer(trained)
     data = open_source(folder, layout)
-    records = data.split(split or _test_split(data))
+    chosen = data.test_split(split)
+    records = chosen.records
     mean = torch.tensor(colorizer.trained.description["mean_colour"], dtype=torch.float32).view(1, 2, 1, 1)
     meters: dict[str, dict[str, RunningMeter]] = {}
     left_out = {"grey": 0, "small": 0}
@@ -82,12 +83,11 @@ def evaluate_colorization(
             f"({left_out['grey']} are grey, {left_out['small']} smaller); choose other pictures"
         )
     rows = {name: {score: meter.compute() for score, meter in scores.items()} for name, scores in meters.items()}
-    chosen = split or _test_split(data)
     return {
         **rows,
         "pictures": len(scored),
         "left_out": left_out,
-        "split": chosen,
+        "split": chosen.name,
         "trained_on_these": _trained_on(colorizer.trained, folder, data, scored),
     }
 
@@ -115,8 +115,8 @@ def evaluate_task(
         raise DataError(
             f"--data {folder}: has the classes {', '.join(theirs) or 'none'}, but the run learned {', '.join(classes)}"
         )
-    chosen = split or _test_split(data)
-    records = data.split(chosen)
+    chosen = data.test_split(split)
+    records = chosen.records
     scores, constant = model.task.meter(), model.task.meter()
     device = best_device()
     model.network.to(device)
@@ -134,14 +134,9 @@ def evaluate_task(
         "scores": _finite(scores.compute()),
         "constant": _finite(constant.compute()),
         "pictures": len(records),
-        "split": chosen,
+        "split": chosen.name,
         "trained_on_these": _trained_on(model.trained, folder, data, records),
     }
-
-
-def _test_split(data: Source) -> str:
-    """The list to score on where none is named: test, else val, else all."""
-    return next(name for name in ("test", "val", "all") if name in data.splits)
 
 
 def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[Record]) -> bool:
@@ -150,7 +145,10 @@ def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[
     folders = options["data"] if isinstance(options["data"], list) else [options["data"]]
     if folder.resolve() not in [Path(name).resolve() for name in folders]:
         return False
-    seen = data.splits.get(options["split"] or ("train" if "train" in data.splits else "all"), ())
+    try:
+        seen = data.training_split(options["split"]).records
+    except DataError:
+        return False  # the lists have changed since the training
     return not {record.id for record in seen}.isdisjoint(record.id for record in records)
 
 
