@@ -93,7 +93,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
 
 
 def _pictures(
-    options: FinetuneOptions, source: Source, records: Sequence[Record], target: Target
+    options: FinetuneOptions, source: Source, records: tuple[Record, ...], target: Target
 ) -> tuple[_Numbered, Sequence[Record]]:
     """Training pictures with their numbers in the full list, and held-out ones.
 
