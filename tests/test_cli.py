@@ -9,6 +9,7 @@ import pytest
 import pretint
 from pretint.cli import VERBS, main
 from pretint.errors import DataError, Interrupted
+from pretint.methods import names
 
 
 @pytest.fixture
@@ -36,6 +37,22 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == out
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"pretint {pretint.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "family"),
+    [
+        ("pretrain", "pretext", "pretexts"),
+        ("pretrain", "backbone", "networks"),
+        ("finetune", "backbone", "networks"),
+        ("finetune", "task", "tasks"),
+    ],
+)
+def test_help_names_every_method(verb: str, option: str, family: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those whose files are there: none is listed by hand."""
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    assert f"--{option} {{{','.join(names(family))}}}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

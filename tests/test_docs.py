@@ -137,13 +137,12 @@ def test_the_pretext_of_the_guide_works(tmp_path: Path) -> None:
         written.append(first.removeprefix("# "))
         (tmp_path / written[-1]).write_text(rest)
     assert written == ["src/pretint/pretexts/rotation.py", "tests/pretexts/test_rotation.py"]
-    driving = tmp_path / "tests" / "training" / "driving.py"
-    text = driving.read_text()
-    assert '"regression": {},' in text
-    driving.write_text(text.replace('"regression": {},', '"regression": {}, "rotation": {},'))
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "src")}
     checks = ["pytest -q " + written[1], "ruff check " + " ".join(written), "ruff format --check " + " ".join(written)]
     for check in (*checks, "mypy " + written[0]):
         command = [sys.executable, "-m", *check.split()]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-m", "pretint", "pretrain", "--help"]
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "{cgan,regression,rotation}" in shown

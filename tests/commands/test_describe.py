@@ -1,5 +1,6 @@
 """What a recipe or a run is: the paper's counts to the last digit, a run's networks, steps and files."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -36,6 +37,20 @@ def test_the_discriminator_of_the_text() -> None:
     networks = pretint.describe("paper-text")["networks"]
     assert tuple(networks["discriminator"].values()) == (2_766_529, 2_768_321, 3_146_809_344)
     assert tuple(networks["generator"].values()) == PAPER["generator"]
+
+
+def test_the_classifier_follows_from_values_and_not_from_the_name(tmp_path: Path) -> None:
+    """Of the paper's network it has the paper's dense layers, of a smaller one pooled features and one linear layer."""
+    section = "[unet]\nwidth = {}\n"
+    (tmp_path / "mine.toml").write_text('backbone = "unet"\nsize = 256\n' + section.format(1.0))
+    (tmp_path / "paper.toml").write_text('backbone = "unet"\nsize = 128\n' + section.format(0.5))
+    mine, small = (pretint.describe(str(tmp_path / f"{name}.toml"))["networks"] for name in ("mine", "paper"))
+    assert tuple(mine["classifier"].values()) == PAPER["classifier"]
+    channels = [1, 32, 64, 128, 256, 256, 256, 256]
+    convolutions = sum(16 * below * above + above for below, above in itertools.pairwise(channels))
+    norms = 2 * sum(channels[2:-1])
+    pooled = 20 * sum(channels[3:]) + 20  # of stride 8 and more
+    assert small["classifier"]["trainable"] == convolutions + norms + pooled
 
 
 @pytest.mark.parametrize(("pictures", "per_epoch"), [(1000, 31), (32, 1), (31, 1)])

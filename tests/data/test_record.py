@@ -22,6 +22,45 @@ def test_an_unknown_split_gets_a_suggestion(records: tuple[Record, ...]) -> None
         source.split("trian")
 
 
+@pytest.mark.parametrize(
+    ("lists", "training", "test"),
+    [
+        ({}, ("all", "abcdef"), ("all", "abcdef")),
+        ({"train": "ab", "val": "cd", "test": "ef"}, ("train", "ab"), ("test", "ef")),
+        ({"train": "ab", "val": "cd"}, ("train", "ab"), ("val", "cd")),
+        ({"train": "ab"}, ("train", "ab"), ("all", "abcdef")),
+        ({"test": "ef"}, ("all but test", "abcd"), ("test", "ef")),
+        ({"val": "a"}, ("all but val", "bcdef"), ("val", "a")),
+        ({"mine": "abc", "test": "fc", "val": "a"}, ("all but test and val", "bde"), ("test", "fc")),
+    ],
+)
+def test_which_list_is_taken_where_none_is_named(
+    lists: dict[str, str], training: tuple[str, str], test: tuple[str, str]
+) -> None:
+    splits = {name: tuple(Record(i, Path(i)) for i in ids) for name, ids in {**lists, "all": "abcdef"}.items()}
+    source = Source("masks", Path("cells"), (), splits)
+    for chosen, (name, ids) in ((source.training_split(), training), (source.test_split(), test)):
+        assert (chosen.name, "".join(record.id for record in chosen.records)) == (name, ids)
+    remark = source.training_split().remark
+    assert remark == (
+        f"cells: has no list train; taken are {training[0]}, {len(training[1])} of 6 pictures"
+        if " but " in training[0]
+        else ""
+    )
+    for name in splits:  # a name that is given is obeyed
+        for chosen in (source.training_split(name), source.test_split(name)):
+            assert chosen == (name, splits[name], "")
+
+
+def test_nothing_is_left_to_train_on(records: tuple[Record, ...]) -> None:
+    source = Source("imagefolder", Path("animals"), (), {"test": records[:1], "val": records[1:], "all": records})
+    with pytest.raises(DataError, match=r"animals: has no list train, and every picture is in test or val.*--split"):
+        source.training_split()
+    for split in (source.training_split, source.test_split):
+        with pytest.raises(DataError, match="did you mean test"):
+            split("tets")
+
+
 def test_fingerprint_follows_ids_labels_sizes_and_order_but_not_the_place(
     records: tuple[Record, ...], tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Fine-tuning from folder to run: phases of the recipes, what is loaded, what the run tells."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import pretint
+from pretint.cli import main
 from pretint.experiments import fine_tuning
 from pretint.run_folder import RunFolder
 from pretint.tasks.fine_tuning import FineTuning
-from tests.experiments.tiny_runs import FINETUNE, PRETRAIN
+from tests.experiments.tiny_runs import FINETUNE, PRETRAIN, arguments
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +134,8 @@ def test_weights_of_others(pretrained: Path, objectives: list[FineTuning], label
         data=labelled, out=tmp_path / "run", init=tmp_path / "foreign.safetensors", **FINETUNE | {"task": "multilabel"}
     )
     assert torch.equal(objectives[0].network.backbone.e1.conv.weight, tensors["e1.conv.weight"])
-    assert RunFolder.open(tmp_path / "run").manifest["loaded"]["parts"] == ["backbone"]
+    loaded = RunFolder.open(tmp_path / "run").manifest["loaded"]
+    assert (loaded["parts"], loaded["left_over"]) == (["backbone"], ["fc.weight"])
 
 
 @pytest.mark.parametrize("task", ["segmentation", "multilabel", "classification"])
@@ -152,3 +155,30 @@ def test_fraction_keeps_the_held_out(objectives: list[FineTuning], masked: Path,
     pretint.finetune(data=masked, out=tmp_path / "run", **FINETUNE | {"fraction": 0.5})
     data = RunFolder.open(tmp_path / "run").manifest["data"]
     assert (data["training"], data["held_out"]) == (6, 4)
+
+
+@pytest.mark.parametrize(("asked", "used"), [(4, 4), (64, 12)])
+def test_the_batch_that_was_used_is_noted(
+    asked: int, used: int, objectives: list[FineTuning], masked: Path, tmp_path: Path
+) -> None:
+    """Of 16 pictures 12 are trained on: no batch can be larger."""
+    pretint.finetune(data=masked, out=tmp_path / "run", **FINETUNE | {"batch_size": asked})
+    manifest = RunFolder.open(tmp_path / "run").manifest
+    assert (manifest["options"]["batch_size"], manifest["batch_size"]) == (asked, used)
+
+
+def test_test_pictures_stay_unseen_without_a_list_of_training_pictures(
+    masked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both kinds of training take all but the list ``test``, say so, and ``evaluate`` knows it."""
+    data = Path(shutil.copytree(masked, tmp_path / "data"))
+    (data / "test.txt").write_text("".join(f"{i:02d}\n" for i in range(6)))
+    for verb, base in (("finetune", FINETUNE), ("pretrain", PRETRAIN)):
+        run = tmp_path / verb
+        assert main(arguments(verb, {**base, "epochs": 1, "data": data, "out": run, "validation": 2})) == 0
+        assert f"{data}: has no list train; taken are all but test, 10 of 16 pictures\n" in capsys.readouterr().err
+        counts = RunFolder.open(run).manifest["data"]
+        assert (counts["training"], counts["held_out"]) == (8, 2)
+        seen = {name: pretint.evaluate(run, data=data, split=name)["trained_on_these"] for name in ("test", "all")}
+        assert seen == {"test": False, "all": True}
+    assert RunFolder.open(tmp_path / "finetune").manifest["data"]["split"] == "all but test"

@@ -86,12 +86,13 @@ def test_colorization(coloring_run: Path, photos: Path, tmp_path: Path) -> None:
                 assert row["colourfulness"] == spread([colourfulness(b) for _, b in pairs]), name
     assert result["original"] == {"colourfulness": spread([colourfulness(rgb) for rgb in originals])}
     assert result["pictures"] == 4
+    assert result["left_out"] == {"grey": 0, "small": 1}
     assert result["split"] == "all"
     assert not result["trained_on_these"]
 
 
 def test_vivid_colours_and_equal_pictures(coloring_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PSNR is cut at 100 dB, where grey pictures are coloured grey; colourfulness is not."""
+    """PSNR is cut at 100 dB, where a picture is met to the bit; colourfulness is not."""
     vivid = np.zeros((40, 40, 3), np.uint8)
     vivid[:20, :, 0] = vivid[20:, :, 2] = 255
     assert colourfulness(vivid) > 150
@@ -109,11 +110,35 @@ def test_pictures_that_are_too_small(coloring_run: Path, tmp_path: Path) -> None
         pretint.evaluate(coloring_run, data=tmp_path)
 
 
+def test_grey_originals_count_in_no_score(
+    coloring_run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each would be 100 dB in the grey row; sepia stays, since it has a colour to be met."""
+    data = Path(shutil.copytree(photos, tmp_path / "data"))
+    lightness = np.asarray(Image.fromarray(paint(90)[0]).convert("L"))[..., None]
+    Image.fromarray(np.repeat(lightness, 3, axis=2)).save(data / "grey.png")
+    Image.fromarray(lightness[..., 0]).save(data / "grey of one plane.png")
+    result = pretint.evaluate(coloring_run, data=data)
+    assert result == {**pretint.evaluate(coloring_run, data=photos), "left_out": {"grey": 2, "small": 1}}
+    assert main(["evaluate", str(coloring_run), "--data", str(data)]) == 0
+    assert "left out of the scores: 2 grey pictures, 1 below 11 pixels a side\n" in capsys.readouterr().err
+
+    Image.fromarray((lightness * [1.0, 0.85, 0.65]).astype(np.uint8)).save(data / "sepia.png")
+    assert pretint.evaluate(coloring_run, data=data)["pictures"] == result["pictures"] + 1
+    for path in data.iterdir():
+        if not path.name.startswith(("grey", "small")):
+            path.unlink()
+    with pytest.raises(pretint.DataError, match=r"no picture here has colour .*\(2 are grey, 1 smaller\)"):
+        pretint.evaluate(coloring_run, data=data)
+
+
 def test_one_document_is_printed(coloring_run: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(coloring_run), "--data", str(photos), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == pretint.evaluate(coloring_run, data=photos)
-    assert set(printed) == {"model", "grey", "mean_colour", "original", "pictures", "split", "trained_on_these"}
+    assert set(printed) == {
+        "model", "grey", "mean_colour", "original", "pictures", "left_out", "split", "trained_on_these",
+    }  # fmt: skip
     assert set(printed["model"]) == {"psnr", "ssim", "colourfulness"}
     assert main(["evaluate", str(coloring_run), "--data", str(photos)]) == 0
     words = capsys.readouterr().out

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning_fabric.accelerators import CUDAAccelerator, MPSAccelerator
+from lightning_fabric.connector import _Connector
 from safetensors.torch import load_file, save_file
 from skimage.color import rgb2lab
 
 import pretint
 from pretint.errors import PretintError, RunError, WeightsError
-from pretint.inference.models import RgbBackbone, load_pretext, load_task, open_trained
+from pretint.inference.models import RgbBackbone, best_device, load_pretext, load_task, open_trained
 from pretint.networks.unet import Options, UNetEncoder
 from pretint.run_folder import RunFolder
+from pretint.training import checkpoint
 
 MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
@@ -92,6 +95,32 @@ def test_the_best_checkpoint_is_read(coloring_run: Path, tmp_path: Path) -> None
     assert all(torch.equal(tensors[name], tensor) for name, tensor in found.items())
 
 
+@pytest.mark.parametrize("kind", ["coloring_run", "multilabel_run"])
+@pytest.mark.parametrize("verb", ["evaluate", "apply", "load_backbone"])
+def test_one_call_reads_the_weights_once(
+    kind: str,
+    verb: str,
+    labelled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    run = request.getfixturevalue(kind)
+    read: list[Path] = []
+    load = checkpoint.load_tensors
+    monkeypatch.setattr(checkpoint, "load_tensors", lambda path: read.append(path) or load(path))
+    match verb, kind:
+        case "load_backbone", _:
+            pretint.load_backbone(run)
+        case "evaluate", _:
+            pretint.evaluate(run, data=labelled)
+        case "apply", "coloring_run":
+            pretint.colorize(labelled / "00.png", out=tmp_path / "out", model=run)
+        case _:
+            pretint.predict(run, labelled / "00.png", out=tmp_path / "out")
+    assert read == [weights_of(run)]
+
+
 def test_files_of_others(tmp_path: Path) -> None:
     save_file({"conv1.weight": torch.zeros(3)}, tmp_path / "others.safetensors")
     with pytest.raises(WeightsError, match=r"others\.safetensors: does not say what network it holds"):
@@ -116,3 +145,12 @@ def test_the_wrong_kind_of_run(
     with pytest.raises(PretintError) as refusal:
         loader(run)
     assert str(refusal.value) == f"{run}: {words}"
+
+
+@pytest.mark.parametrize(("cuda", "mps"), [(False, False), (False, True), (True, False)])
+def test_the_device_is_the_one_that_training_chooses(cuda: bool, mps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(CUDAAccelerator, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr(MPSAccelerator, "is_available", lambda: mps)
+    assert best_device().type == _Connector._choose_auto_accelerator()

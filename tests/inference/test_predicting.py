@@ -40,6 +40,29 @@ def test_labels(multilabel_run: Path, labelled: Path, tmp_path: Path) -> None:
 
 
 @torch.no_grad()
+def test_a_large_jpeg_is_read_as_in_validation(multilabel_run: Path, tmp_path: Path) -> None:
+    """Decoded at the scale that the feed takes; the same file decoded in full gives other numbers."""
+    fine = np.random.default_rng(0).integers(0, 256, (200, 136, 3), dtype=np.uint8)
+    fine[:, :40] //= 4
+    Image.fromarray(fine).save(tmp_path / "fine.jpg", quality=60)
+    pretint.predict(multilabel_run, tmp_path / "fine.jpg", out=tmp_path / "out")
+    network = load_task(multilabel_run).network
+
+    def probabilities(draft: bool) -> list[float]:
+        with Image.open(tmp_path / "fine.jpg") as image:
+            if draft:
+                image.draft(None, (16, 16))
+            small = np.asarray(image.resize((16, 16), Image.Resampling.BILINEAR))
+        lightness = torch.from_numpy(rgb2lab(small)[None, None, ..., 0] / 50 - 1).float()
+        found: list[float] = torch.sigmoid(network(lightness))[0].tolist()
+        return found
+
+    written = [float(p) for p in table(tmp_path / "out" / "labels.csv")[1][1:]]
+    assert written == pytest.approx(probabilities(draft=True), abs=2e-4)
+    assert probabilities(draft=False) != pytest.approx(probabilities(draft=True), abs=1e-3)
+
+
+@torch.no_grad()
 def test_masks_and_overlays(segmentation_run: Path, tmp_path: Path) -> None:
     sizes = {"wide": (40, 60), "deep/high": (75, 31)}
     (tmp_path / "new" / "deep").mkdir(parents=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Signer:
     pretext: str
     backbone: str
     pictures: Path
-    even: dict[str, Any]
+    even: dict[str, Any] = field(default_factory=dict)
 
     def training(self, **sections: Any) -> Training:
         """12 pictures, 2 epochs of 3 steps."""

@@ -14,7 +14,7 @@ from tests.training.driving import pretraining, tiny
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
 def test_promise(promise, backbone: str, pictures: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    promise(Signer("regression", backbone, pictures, {}), tmp_path)
+    promise(Signer("regression", backbone, pictures), tmp_path)
 
 
 @pytest.mark.parametrize("loss", ["l1", "l2", "smooth-l1"])

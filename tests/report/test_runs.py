@@ -41,6 +41,11 @@ def run(tmp_path):
     return run
 
 
+def test_the_batch_is_the_one_that_was_used(run):
+    run.update_manifest(batch_size=12)
+    assert dict(facts(run))["Size and batch"] == "128 px, 12 a step"
+
+
 def test_losses_are_drawn_by_turn(run):
     critic, generator = training_curves(run)[:2]
     assert [critic["title"], generator["title"]] == ["Losses of the critic", "Losses of the generator"]

@@ -13,6 +13,7 @@ from pretint.data.layouts import open_source
 from pretint.data.views import ViewOptions
 from pretint.errors import Interrupted
 from pretint.inference.models import build_task_network
+from pretint.methods import KINDS, names
 from pretint.objective import Objective
 from pretint.pretexts.pretext import build_pretext
 from pretint.run_folder import RunFolder
@@ -22,12 +23,12 @@ from pretint.training.hardware import start_fabric
 from pretint.training.loop import Loop
 from pretint.training.options import LoopOptions
 
-TINY: Mapping[str, Any] = {
+TINY: Mapping[str, Any] = {name: {} for family in KINDS for name in names(family)} | {
     "pretext": "cgan", "backbone": "unet", "decoder": "auto", "size": 16, "epochs": 3,
     "unet": {"width": 0.1}, "residual": {"width": 6, "blocks": [1, 1, 1]},
-    "cgan": {"critic_width": 0.1}, "regression": {}, "classification": {}, "multilabel": {}, "segmentation": {},
+    "cgan": {"critic_width": 0.1},
 }  # fmt: skip
-"""Values of a run with networks of a few thousand parameters."""
+"""Values of a run with networks of a few thousand parameters; a method that is not named has its defaults."""
 
 
 def tiny(**changes: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def evaluate(
     """Score a run; gives back what ``pretint evaluate --json`` prints.
 
     A colorizer: rows ``model``, ``grey`` and ``mean_colour``, each with ``psnr`` (dB), ``ssim`` and ``colourfulness`` as
-    mean, min and max over pictures. A task: ``scores`` and ``constant``.
+    mean, min and max over pictures; ``left_out`` counts the ``grey`` and the too ``small``. A task: ``scores`` and ``constant``.
 
     Raises:
         PretintError: the run or the data are not right.
@@ -46,6 +46,12 @@ def command(arguments: Sequence[str]) -> None:
     """The verb on the command line."""
     options = plain_options(EvaluateOptions, "evaluate", arguments)
     result = _run(options, quiet=False)
+    left_out = result.get("left_out", {})
+    if any(left_out.values()):
+        from pretint.inference.evaluating import SMALLEST
+
+        grey, small = f"{left_out['grey']} grey pictures", f"{left_out['small']} below {SMALLEST} pixels a side"
+        print(f"left out of the scores: {grey}, {small}", file=sys.stderr)
     if options.json:
         print(json.dumps(result, indent=2))
         return
@@ -63,11 +69,11 @@ def _run(options: EvaluateOptions, quiet: bool) -> dict[str, Any]:
     from pretint.inference.models import load_task, open_trained
     from pretint.training.progress import counting
 
-    kind = open_trained(options.run).description["kind"]
+    trained = open_trained(options.run)
     with counting("scoring", quiet) as progress:
-        if kind == "pretrain":
-            return evaluate_colorization(Path(options.run), options.data, options.split, options.layout, progress)
-        return evaluate_task(load_task(options.run), options.data, options.split, options.layout, progress)
+        if trained.description["kind"] == "pretrain":
+            return evaluate_colorization(trained, options.data, options.split, options.layout, progress)
+        return evaluate_task(load_task(trained), options.data, options.split, options.layout, progress)
 
 
 def _tables(result: dict[str, Any]) -> list[Any]:

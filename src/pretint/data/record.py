@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from pretint.errors import DataError
 from pretint.methods import suggest
@@ -43,6 +44,20 @@ class Record:
     boxes: tuple[Box, ...] = ()
 
 
+class Listed(NamedTuple):
+    """The pictures of a list that was chosen.
+
+    Attributes:
+        name: of the list, or what stands for one: ``all but test``.
+        records: its pictures.
+        remark: a sentence where the choice is not what one might expect, else empty.
+    """
+
+    name: str
+    records: tuple[Record, ...]
+    remark: str = ""
+
+
 @dataclass(frozen=True)
 class Source:
     """The pictures of one folder.
@@ -72,6 +87,40 @@ class Source:
         if name not in self.splits:
             raise DataError(f"{self.root}: no split {name!r} here; {suggest(name, self.splits)}")
         return self.splits[name]
+
+    def training_split(self, name: str | None = None) -> Listed:
+        """What to train on: the named list, else ``train``, else ``all`` without the pictures of ``test`` and ``val``.
+
+        Raises:
+            DataError: there is no list of this name, or no picture is left.
+        """
+        if name or "train" in self.splits:
+            name = name or "train"
+            return Listed(name, self.split(name))
+        others = [other for other in ("test", "val") if other in self.splits]
+        if not others:
+            return Listed("all", self.split("all"))
+        unseen = {record.id for other in others for record in self.splits[other]}
+        pictures = self.split("all")
+        left = tuple(record for record in pictures if record.id not in unseen)
+        if not left:
+            raise DataError(
+                f"{self.root}: has no list train, and every picture is in {' or '.join(others)}, so none is left to train on; "
+                "add a list train, or name one with --split"
+            )
+        chosen = f"all but {' and '.join(others)}"
+        return Listed(
+            chosen, left, f"{self.root}: has no list train; taken are {chosen}, {len(left)} of {len(pictures)} pictures"
+        )
+
+    def test_split(self, name: str | None = None) -> Listed:
+        """What to score on: the named list, else ``test``, else ``val``, else ``all``.
+
+        Raises:
+            DataError: there is no list of this name.
+        """
+        name = name or next(known for known in ("test", "val", "all") if known in self.splits)
+        return Listed(name, self.split(name))
 
 
 def fingerprint(records: Iterable[Record]) -> str:

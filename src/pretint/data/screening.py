@@ -93,6 +93,12 @@ class _Seen(NamedTuple):
 _Key = tuple[str, int, int]
 
 
+def is_grey(rgb: NDArray[np.uint8]) -> bool:
+    """Whether a picture (H, W, 3) is grey by the rule of the first look; one that is tinted has a colour, so it is not."""
+    (seen,) = _judge([_thumbnail(rgb)])
+    return seen.kind == "grey"
+
+
 def screen(
     records: Sequence[Record],
     workers: int = 0,
@@ -188,14 +194,17 @@ def _open_small(paths: list[Path]) -> list["NDArray[np.uint8] | str"]:
     found: list[NDArray[np.uint8] | str] = []
     for path in paths:
         try:
-            picture = Image.fromarray(read_rgb(path, at_least=_SIDE))
-            found.append(np.array(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX)))
+            found.append(_thumbnail(read_rgb(path, at_least=_SIDE)))
         except DataError as error:
             found.append(str(error))
     return found
 
 
-def _judge(found: list["NDArray[np.uint8] | str"]) -> Iterator[_Seen]:
+def _thumbnail(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.array(Image.fromarray(rgb).resize((_SIDE, _SIDE), Image.Resampling.BOX))
+
+
+def _judge(found: Sequence["NDArray[np.uint8] | str"]) -> Iterator[_Seen]:
     # Here and not in the processes: colour is torch's, and they do without it.
     import torch
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pretint import recipe
 from pretint.inference.models import build_task_network
 from pretint.networks.backbone import PLANE_COUNT
 from pretint.networks.build import build_backbone, build_decoder
@@ -32,11 +33,10 @@ def describe_recipe(values: Mapping[str, Any], pictures: int | None) -> dict[str
     with torch.device("meta"):
         pretext = build_pretext(values)
         networks = {name: _cost(network, values) for name, network in pretext.networks.items()}
-        head = {"head": "paper"} if values["recipe"].startswith("paper") else {}
+        transfer = _transfer(values)
         for name, task in (("classifier", "multilabel"), ("segmenter", "segmentation")):
-            section = head if task == "multilabel" else {}
             classes = [str(k) for k in range(PAPER_LABELS[task])]
-            built = build_task({"task": task, task: section}, classes)
+            built = build_task({"task": task, task: transfer.get(task, {})}, classes)
             backbone = build_backbone(values)
             decoder = build_decoder(values, backbone) if built.target == "mask" else None
             networks[name] = _cost(built.network(backbone, decoder, values["size"]), values)
@@ -44,6 +44,16 @@ def describe_recipe(values: Mapping[str, Any], pictures: int | None) -> dict[str
     if pictures:
         description["steps"] = _steps(pictures, values)
     return description
+
+
+def _transfer(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The shipped fine-tuning recipe made for these networks: of the same backbone, size and width; else none, so defaults."""
+
+    def networks(of: Mapping[str, Any]) -> tuple[Any, ...]:
+        return of["backbone"], of["size"], of.get(of["backbone"], {}).get("width")
+
+    recipes = (recipe.read("finetune", name) for name in recipe.shipped("finetune"))
+    return next((found for found in recipes if networks(found) == networks(values)), {})
 
 
 def describe_run(run: RunFolder) -> dict[str, Any]:

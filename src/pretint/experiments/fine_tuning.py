@@ -46,7 +46,8 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
         raise DataError(
             f"--data {options.data}: the layout {source.layout} has no {kind} here, which {options.task} needs"
         )
-    numbered, held_out = _pictures(options, source, target)
+    chosen = source.training_split(options.split)
+    numbered, held_out = _pictures(options, source, chosen.records, target)
     training = numbered.records
     seed_weights(options.seed)
     task, network = build_task_network(recipe.as_values(options), classes)
@@ -61,12 +62,14 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
             data={
                 "folder": str(options.data),
                 "layout": source.layout,
-                "split": options.split or _split(source),
+                "split": chosen.name,
                 "fingerprint": start.check_fingerprint(fingerprint((*training, *held_out))),
                 "training": len(training),
                 "held_out": len(held_out),
             },
         )
+        if chosen.remark:
+            start.say(chosen.remark)
         start.say(account.sentence())
         start.say(f"training on {len(training)} pictures, {len(held_out)} held out; classes: {', '.join(classes)}")
         schedule = Schedule(
@@ -89,18 +92,14 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
     return FinetuneResult(start.run.path, scores_of_best(start.run), account.share)
 
 
-def _split(source: Source) -> str:
-    """The list to train on where none is named."""
-    return "train" if "train" in source.splits else "all"
-
-
-def _pictures(options: FinetuneOptions, source: Source, target: Target) -> tuple[_Numbered, Sequence[Record]]:
+def _pictures(
+    options: FinetuneOptions, source: Source, records: tuple[Record, ...], target: Target
+) -> tuple[_Numbered, Sequence[Record]]:
     """Training pictures with their numbers in the full list, and held-out ones.
 
     Validation is carved out first, so that every fraction is scored on the same; a picture keeps its number, and with it
     its crops, in every fraction.
     """
-    records = source.split(options.split or _split(source))
     if target == "mask":
         validate_masks(records, source.mask_map)
     training, held_out = (

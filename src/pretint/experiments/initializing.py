@@ -64,6 +64,7 @@ class Account:
             "loaded": self.loaded,
             "total": self.total,
             "share": self.share,
+            "left_over": list(self.left_over),
         }
 
 

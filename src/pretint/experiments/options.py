@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pretint.data.views import ViewOptions
 from pretint.errors import OptionError
@@ -24,7 +24,7 @@ class TrainingOptions:
     resume: bool = False
     """Go on with the run in --out from its last checkpoint; without one there, begin."""
     backbone: str = "unet"
-    """Network that transfers: unet (the paper's) or residual."""
+    """Network that transfers; unet is the paper's."""
     decoder: Literal["auto", "unet", "hypercolumn"] = "auto"
     """What joins the backbone's features to one map; auto takes unet for a unet and hypercolumn for a residual backbone."""
     size: int = 128
@@ -65,9 +65,9 @@ class PretrainOptions(TrainingOptions):
     recipe: str = "small"
     """Named set of values, or a file ending in .toml: small (a laptop, 128 px), paper, paper-code, paper-text."""
     split: str | None = None
-    """List of pictures to use; where not given: train in folders that have such a list, else all pictures."""
+    """List of pictures to use; where not given: train in folders that have such a list, else all but those of test and val."""
     pretext: str = "cgan"
-    """What is learned: cgan (the paper's) or regression."""
+    """What is learned from the pictures; cgan is the paper's."""
     validation: float = 0.02
     """Share (below 1) or number of the pictures that are held out to score the training."""
     most_broken: float = 0.05
@@ -89,7 +89,7 @@ class TaskOptions(TrainingOptions):
     """What every training on a task has in common, whatever it starts from."""
 
     task: str
-    """multilabel (several labels a picture), classification (one) or segmentation (a class a pixel)."""
+    """What is learned: several labels a picture (multilabel), one label (classification), a class a pixel (segmentation)."""
     data: Path
     """Folder of labelled pictures."""
     recipe: str = "light"
@@ -99,7 +99,7 @@ class TaskOptions(TrainingOptions):
     other_classes: Literal["void", "background"] = "void"
     """What mask pixels of further classes count as: void (ignored) or background."""
     split: str | None = None
-    """List of training pictures; where not given: train, or all pictures where the data have no lists."""
+    """List of training pictures; where not given: train, else all pictures but those of test and val."""
     validation: float = 0.2
     """Share (below 1) or number of the training pictures that are held out to choose the best checkpoint; 0 keeps the last."""
     rate: float = 3e-4
@@ -145,8 +145,16 @@ class FinetuneOptions(TaskOptions):
 
 
 def with_sections(options: type[TrainingOptions], chosen: Mapping[str, str]) -> type[Any]:
-    """The options dataclass with a section for each chosen method: ``{"pretexts": "cgan", "networks": "unet"}``."""
-    sections = []
+    """The options dataclass with a section for each chosen method: ``{"pretexts": "cgan", "networks": "unet"}``.
+
+    What chooses a method takes the names that there are, so that the help lists them.
+    """
+    sections: list[tuple[str, Any, Any]] = []
+    inherited = {field.name: field.default for field in dataclasses.fields(options)}
+    for family, option in KINDS.items():
+        if option in inherited:
+            kind = cast(Any, Literal)[names(family)]
+            sections.append((option, kind, field(default=inherited[option])))
     for family, name in chosen.items():
         kind = options_of(family, name)
         sections.append((name, kind, field(default_factory=kind)))

@@ -63,7 +63,7 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
 
 def _pictures(options: PretrainOptions, start: Start) -> tuple[tuple[Record, ...], tuple[Record, ...], list[float]]:
     """Training and held-out pictures, and the mean ab of all that are kept (in units of 128 Lab units)."""
-    pool = open_pool(options.data, options.split, options.layout)
+    pool = open_pool(options.data, options.split, options.layout, start.say)
     if not start.first:
         start.fabric.barrier()  # the first process looks at the pictures, the others at what it wrote down
     with counting("looking at the pictures", start.quiet or not start.first) as progress:

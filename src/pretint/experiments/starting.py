@@ -113,11 +113,15 @@ def feed(
     target: Target = None,
     **how: Any,
 ) -> Feed:
-    """The training pictures of this process; where they are fewer than a batch, a batch is all of them, and that is said."""
+    """The training pictures of this process; where they are fewer than a batch, a batch is all of them.
+
+    That is said, and run.json holds the size that is used as ``batch_size`` (``options`` hold what was asked for).
+    """
     shares = start.fabric.world_size * options.loop.accumulate
     batch_size = min(options.batch_size, max(1, len(records) // shares) * shares)
     if batch_size < options.batch_size:
         start.say(f"batches of {batch_size}, not {options.batch_size}: there are only {len(records)} training pictures")
+    start.note(batch_size=batch_size)
     return Feed(
         records,
         size=options.size,

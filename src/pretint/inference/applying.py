@@ -1,6 +1,7 @@
-"""A fine-tuned network on one picture of any size, seen as in validation."""
+"""A fine-tuned network on one picture of any size, read and seen as in validation."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,8 +10,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pretint.data.feed import Batch
-from pretint.data.views import ViewOptions, view
+from pretint.data.reading import read_rgb
+from pretint.data.views import ViewOptions, side_to_decode, view
 from pretint.inference.models import TaskModel
+
+
+def read_picture(model: TaskModel, path: Path) -> NDArray[np.uint8]:
+    """A picture as the feed reads it: for labels JPEGs may come at a reduced scale, masks need the full size; (H, W, 3).
+
+    Raises:
+        DataError: the picture cannot be read.
+    """
+    if model.task.target == "mask":
+        return read_rgb(path)
+    options = model.trained.options
+    return read_rgb(path, side_to_decode(options["size"], ViewOptions(**options["view"]).evaluation()))
 
 
 @torch.inference_mode()

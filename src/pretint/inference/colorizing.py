@@ -10,7 +10,7 @@ from torch import Tensor
 from pretint.data.layouts.pictures import pictures_below
 from pretint.errors import DataError, OptionError, PretintError, ResourceError
 from pretint.inference.files import colorize_file, default_name
-from pretint.inference.models import best_device, load_pretext
+from pretint.inference.models import Trained, best_device, load_pretext
 from pretint.networks.unet import Dropout, set_dropout_at_inference
 
 
@@ -29,18 +29,18 @@ class ColorizeResult:
     refused: list[tuple[Path, str]] = field(default_factory=list)
 
 
-class Colorizer:
+class TrainedColorizer:
     """A trained colorizer as a function of lightness.
 
     Args:
-        model: a run of ``pretint pretrain``, or a weights' file of one.
+        model: a run of ``pretint pretrain``, a weights' file of one, or either opened already.
         random: keep dropout on, so that every call gives another colorization.
 
     Raises:
         OptionError: ``random`` is asked of a network without dropout, or the run's method does not colour.
     """
 
-    def __init__(self, model: Path | str, random: bool = False) -> None:
+    def __init__(self, model: Path | str | Trained, random: bool = False) -> None:
         self.pretext, self.trained = load_pretext(model)
         self.size: int = self.trained.options["size"]
         self.device = best_device()
@@ -48,7 +48,7 @@ class Colorizer:
         if random:
             if not any(isinstance(layer, Dropout) and layer.probability for layer in self.pretext.modules()):
                 raise OptionError(
-                    f"--samples: {model} has a network without dropout, so all its colorizations are equal"
+                    f"--samples: {self.trained.source} has a network without dropout, so all its colorizations are equal"
                 )
             set_dropout_at_inference(self.pretext, True)
 
@@ -87,7 +87,7 @@ def colorize_files(
     Raises:
         PretintError: no pictures, two pictures with one result, or a model that does not fit.
     """
-    colorizer = Colorizer(model, random=samples > 1)
+    colorizer = TrainedColorizer(model, random=samples > 1)
     jobs = _jobs(paths, out)
     result = ColorizeResult()
     for done, (source, target) in enumerate(jobs):

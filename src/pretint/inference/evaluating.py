@@ -13,10 +13,11 @@ from pretint.data.layouts import open_source
 from pretint.data.masks import read_pair, validate_masks
 from pretint.data.reading import read_rgb
 from pretint.data.record import Record, Source
+from pretint.data.screening import is_grey
 from pretint.data.views import ViewOptions
 from pretint.errors import DataError
 from pretint.inference.applying import picture_logits
-from pretint.inference.colorizing import Colorizer
+from pretint.inference.colorizing import TrainedColorizer
 from pretint.inference.full_resolution import predict_ab, recolour
 from pretint.inference.models import TaskModel, Trained, best_device
 from pretint.metrics.image import colourfulness, psnr, ssim
@@ -30,30 +31,37 @@ Progress = Callable[[int, int], None] | None
 
 
 def evaluate_colorization(
-    source: Path, folder: Path, split: str | None, layout: str | None, progress: Progress
+    trained: Trained, folder: Path, split: str | None, layout: str | None, progress: Progress
 ) -> dict[str, Any]:
     """Coloured pictures against their originals, at their own size and as ``colorize`` writes them.
 
     Rows: ``model``; ``grey``, the same pictures without colour; ``mean_colour``, all pixels in the mean colour of the
     training pictures. Columns: ``psnr`` (dB, over RGB), ``ssim`` (RGB), ``colourfulness`` (Hasler and Suesstrunk), each
-    with mean, min and max over pictures. Beside them ``original``, the originals' colourfulness.
+    with mean, min and max over pictures. Beside them ``original``, the originals' colourfulness, and ``left_out``: how many
+    originals were ``grey`` (see :mod:`pretint.data.screening`; nothing can be told from colouring them) or ``small``.
 
     Raises:
-        DataError: there are no pictures of at least 11 pixels a side.
+        DataError: there are no pictures with colour of at least 11 pixels a side.
     """
-    colorizer = Colorizer(source)
+    colorizer = TrainedColorizer(trained)
     data = open_source(folder, layout)
-    records = data.split(split or _test_split(data))
+    chosen = data.test_split(split)
+    records = chosen.records
     mean = torch.tensor(colorizer.trained.description["mean_colour"], dtype=torch.float32).view(1, 2, 1, 1)
     meters: dict[str, dict[str, RunningMeter]] = {}
-    count = 0
+    left_out = {"grey": 0, "small": 0}
+    scored: list[Record] = []
     for done, record in enumerate(records):
         if progress:
             progress(done, len(records))
         original = read_rgb(record.path)
         if min(original.shape[:2]) < SMALLEST:
+            left_out["small"] += 1
             continue
-        count += 1
+        if is_grey(original):
+            left_out["grey"] += 1
+            continue
+        scored.append(record)
         planes = {
             "model": predict_ab(original, colorizer, colorizer.size),
             "grey": torch.zeros(1, 2, 1, 1),
@@ -69,20 +77,23 @@ def evaluate_colorization(
             for score, value in scores.items():
                 meters.setdefault(name, {}).setdefault(score, RunningMeter()).update(value)
         meters.setdefault("original", {}).setdefault("colourfulness", RunningMeter()).update(colourfulness(original))
-    if not count:
-        raise DataError(f"--data {folder}: no picture here is at least {SMALLEST} pixels wide and high")
+    if not scored:
+        raise DataError(
+            f"--data {folder}: no picture here has colour and is at least {SMALLEST} pixels wide and high "
+            f"({left_out['grey']} are grey, {left_out['small']} smaller); choose other pictures"
+        )
     rows = {name: {score: meter.compute() for score, meter in scores.items()} for name, scores in meters.items()}
-    chosen = split or _test_split(data)
     return {
         **rows,
-        "pictures": count,
-        "split": chosen,
-        "trained_on_these": _trained_on(colorizer.trained, folder, data, records),
+        "pictures": len(scored),
+        "left_out": left_out,
+        "split": chosen.name,
+        "trained_on_these": _trained_on(colorizer.trained, folder, data, scored),
     }
 
 
 PSNR_OF_EQUALS = 100.0
-"""dB: what a picture without any error counts as, whose PSNR is infinite (a grey original, coloured grey)."""
+"""dB: what a picture without any error counts as, whose PSNR is infinite."""
 
 
 def evaluate_task(
@@ -104,8 +115,8 @@ def evaluate_task(
         raise DataError(
             f"--data {folder}: has the classes {', '.join(theirs) or 'none'}, but the run learned {', '.join(classes)}"
         )
-    chosen = split or _test_split(data)
-    records = data.split(chosen)
+    chosen = data.test_split(split)
+    records = chosen.records
     scores, constant = model.task.meter(), model.task.meter()
     device = best_device()
     model.network.to(device)
@@ -123,14 +134,9 @@ def evaluate_task(
         "scores": _finite(scores.compute()),
         "constant": _finite(constant.compute()),
         "pictures": len(records),
-        "split": chosen,
+        "split": chosen.name,
         "trained_on_these": _trained_on(model.trained, folder, data, records),
     }
-
-
-def _test_split(data: Source) -> str:
-    """The list to score on where none is named: test, else val, else all."""
-    return next(name for name in ("test", "val", "all") if name in data.splits)
 
 
 def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[Record]) -> bool:
@@ -139,7 +145,10 @@ def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[
     folders = options["data"] if isinstance(options["data"], list) else [options["data"]]
     if folder.resolve() not in [Path(name).resolve() for name in folders]:
         return False
-    seen = data.splits.get(options["split"] or ("train" if "train" in data.splits else "all"), ())
+    try:
+        seen = data.training_split(options["split"]).records
+    except DataError:
+        return False  # the lists have changed since the training
     return not {record.id for record in seen}.isdisjoint(record.id for record in records)
 
 

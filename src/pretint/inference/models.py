@@ -68,39 +68,41 @@ def open_trained(source: Path | str) -> Trained:
     return Trained(path, run.manifest, checkpoint.load_tensors(weights))
 
 
-def load_pretext(source: Path | str) -> tuple[Pretext, Trained]:
-    """A pretext with its trained weights, in eval mode.
+def load_pretext(source: Path | str | Trained) -> tuple[Pretext, Trained]:
+    """A pretext with its trained weights, in eval mode; what was opened already is not read again.
 
     Raises:
         WeightsError: the run is no pretraining.
     """
-    trained = open_trained(source)
-    if trained.description["kind"] != "pretrain":
-        raise WeightsError(
-            f"{source}: holds a run of pretint {trained.description['kind']}, but this needs one of pretint pretrain"
-        )
+    trained = _of_kind("pretrain", source)
     pretext = build_pretext(trained.options)
     checkpoint.load_weights(pretext, trained.tensors, trained.source)
     pretext.eval()
     return pretext, trained
 
 
-def load_task(source: Path | str) -> TaskModel:
-    """A fine-tuned network, in eval mode.
+def load_task(source: Path | str | Trained) -> TaskModel:
+    """A fine-tuned network, in eval mode; what was opened already is not read again.
 
     Raises:
         WeightsError: the run is no fine-tuning.
     """
-    trained = open_trained(source)
-    if trained.description["kind"] != "finetune":
-        raise WeightsError(
-            f"{source}: holds a run of pretint {trained.description['kind']}, but this needs one of pretint finetune"
-        )
+    trained = _of_kind("finetune", source)
     task, network = build_task_network(trained.options, trained.description["classes"])
     tensors = {name.removeprefix("network."): tensor for name, tensor in trained.tensors.items()}
     checkpoint.load_weights(network, tensors, trained.source)
     network.eval()
     return TaskModel(task, network, trained)
+
+
+def _of_kind(kind: str, source: Path | str | Trained) -> Trained:
+    trained = source if isinstance(source, Trained) else open_trained(source)
+    if trained.description["kind"] != kind:
+        raise WeightsError(
+            f"{trained.source}: holds a run of pretint {trained.description['kind']}, "
+            f"but this needs one of pretint {kind}"
+        )
+    return trained
 
 
 def build_task_network(values: Mapping[str, Any], classes: list[str]) -> tuple[Task, TaskNetwork]:
@@ -119,9 +121,9 @@ def load_parts(source: Path | str) -> tuple[Backbone, Decoder | None, Trained]:
     """
     trained = open_trained(source)
     if trained.description["kind"] == "pretrain":
-        pretext, _ = load_pretext(source)
+        pretext, _ = load_pretext(trained)
         return pretext.backbone, pretext.decoder, trained
-    network = load_task(source).network
+    network = load_task(trained).network
     return network.backbone, network.decoder, trained
 
 
@@ -168,5 +170,7 @@ def load_backbone(source: Path | str) -> RgbBackbone:
 
 
 def best_device() -> torch.device:
-    """A GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """A GPU where there is one, of Nvidia's kind or of Apple's: what ``--loop.accelerator auto`` trains on."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

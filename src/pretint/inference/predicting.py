@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pretint.data.layouts.pictures import pictures_below
-from pretint.data.reading import read_rgb
 from pretint.errors import DataError, PretintError
-from pretint.inference.applying import picture_logits
+from pretint.inference.applying import picture_logits, read_picture
 from pretint.inference.models import TaskModel, best_device, load_task
 from pretint.run_folder import write_atomically
 
@@ -53,7 +52,7 @@ def predict_files(
         if progress:
             progress(done, len(jobs))
         try:
-            rgb = read_rgb(source)
+            rgb = read_picture(model, source)
         except DataError as error:
             result.refused.append((source, str(error)))
             continue

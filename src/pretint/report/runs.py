@@ -70,7 +70,9 @@ def facts(run: RunFolder) -> list[list[Any]]:
         ("Share of the labels", f"{options['fraction']:.4g}" if options.get("fraction", 1) < 1 else None),
         (
             "Size and batch",
-            f"{options['size']} px, {options['batch_size']} a step" if "batch_size" in options else None,
+            f"{options['size']} px, {manifest.get('batch_size', options['batch_size'])} a step"
+            if "batch_size" in options
+            else None,
         ),
         ("Epochs", _epochs(entries, options.get("epochs"))),
         ("Time", _duration(manifest.get("seconds"))),

@@ -33,6 +33,15 @@ def test_several_folders_make_one_pool_without_labels(tmp_path: Path) -> None:
     assert [r.id for r in open_pool([first])] == ["a.png"]
 
 
+def test_the_test_pictures_of_a_folder_stay_out_of_the_pool(tmp_path: Path) -> None:
+    plain, listed = _pictures(tmp_path / "x", "a.png"), _pictures(tmp_path / "y", "b.png", "c.png")
+    (listed / "labels.csv").write_text("file,cat,split\nb.png,1,test\nc.png,0,\n")
+    said: list[str] = []
+    assert [r.id for r in open_pool([plain, listed], say=said.append)] == ["0/a.png", "1/c.png"]
+    assert said == [f"{listed}: has no list train; taken are all but test, 1 of 2 pictures"]
+    assert [r.id for r in open_pool([listed], "all")] == ["b.png", "c.png"]
+
+
 def test_folders_that_hold_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         open_source(tmp_path / "gone")

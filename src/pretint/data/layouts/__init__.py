@@ -4,7 +4,7 @@ A layout is a module with ``recognises(folder) -> bool`` and ``read(folder, clas
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -56,18 +56,24 @@ def open_source(
     return source
 
 
-def open_pool(folders: Sequence[Path | str], split: str | None = None, layout: str | None = None) -> tuple[Record, ...]:
+def open_pool(
+    folders: Sequence[Path | str],
+    split: str | None = None,
+    layout: str | None = None,
+    say: Callable[[str], None] | None = None,
+) -> tuple[Record, ...]:
     """The pictures of one or more folders for training without labels: labels, masks and boxes are not handed on.
 
-    Where no split is named, a folder with a list ``train`` gives only that, so that test pictures stay unseen.
-    Of several folders, each id begins with the folder's place in the list (``0/a.jpg``, ``1/a.jpg``).
+    Where no split is named, test pictures stay unseen where a folder lists them: see ``Source.training_split``, whose
+    remarks go to ``say``. Of several folders, each id begins with the folder's place in the list (``0/a.jpg``, ``1/a.jpg``).
     """
     pool: list[Record] = []
     for place, folder in enumerate(folders):
         prefix = f"{place}/" if len(folders) > 1 else ""
-        source = open_source(folder, layout)
-        chosen = split or ("train" if "train" in source.splits else "all")
-        pool += (Record(prefix + record.id, record.path) for record in source.split(chosen))
+        chosen = open_source(folder, layout).training_split(split)
+        if say and chosen.remark:
+            say(chosen.remark)
+        pool += (Record(prefix + record.id, record.path) for record in chosen.records)
     return tuple(pool)
 
 
