@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pretint.commands.colorize import colorize
     from pretint.commands.demo import demo
     from pretint.commands.describe import describe
+    from pretint.commands.embed import embed
     from pretint.commands.evaluate import evaluate
     from pretint.commands.finetune import finetune
     from pretint.commands.predict import predict
@@ -50,6 +51,7 @@ __all__ = [
     "colorize",
     "demo",
     "describe",
+    "embed",
     "evaluate",
     "finetune",
     "load_backbone",
@@ -60,7 +62,7 @@ __all__ = [
 _MODULES = {
     "load_backbone": "pretint.inference.models",
     **{verb: f"pretint.commands.{verb}" for verb in
-       ("colorize", "demo", "describe", "evaluate", "finetune", "predict", "pretrain")},
+       ("colorize", "demo", "describe", "embed", "evaluate", "finetune", "predict", "pretrain")},
 }  # fmt: skip
 
 

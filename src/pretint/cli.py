@@ -19,6 +19,7 @@ VERBS = {
     "evaluate": "score a run on test pictures, beside the scores of knowing nothing",
     "colorize": "colour photographs at their full size",
     "predict": "labels or masks for new pictures",
+    "embed": "features of pictures, as tables of numbers",
     "describe": "networks, parameters, steps and files of a recipe or run",
     "demo": "all of it on made scenes in six minutes, with a report",
 }

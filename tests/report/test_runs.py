@@ -73,6 +73,30 @@ def test_scores_of_a_single_epoch_are_bars(tmp_path):
     assert chart["bars"] == [{"name": "mAP", "value": 0.4}, {"name": "F1, micro", "value": 0.5}]
 
 
+def test_probes_are_a_line_a_depth_from_the_untrained_weights_on(run):
+    before = len(training_curves(run))
+    account = {"score": "map", "method": "ridge", "training": 1500, "scored": 500}
+    run.update_manifest(
+        probe={**account, "untrained": {"scores": {"2": 0.1, "16": 0.2}, "ranks": {"2": 3.0, "16": 4.0}}}
+    )
+    assert len(training_curves(run)) == before  # nothing to draw yet
+    for epoch in (1, 2):
+        run.append_metrics(
+            step=10 * epoch,
+            epoch=epoch,
+            kind="probe",
+            scores={"2": 0.1, "16": 0.2 + epoch / 10},
+            ranks={"2": 3, "16": 5 + epoch},
+        )
+    scores, ranks = training_curves(run)[before:]
+    assert [line["name"] for line in scores["lines"]] == ["stride 2", "stride 16"]
+    assert scores["lines"][1]["x"] == ranks["lines"][1]["x"] == [0, 1, 2]
+    assert np.allclose(scores["lines"][1]["y"], [0.2, 0.3, 0.4])
+    assert ranks["lines"][1]["y"] == [4, 6, 7]
+    assert scores["y_label"] == "mAP"
+    assert "1,500 labelled pictures, scored on 500 others" in scores["caption"]
+
+
 def test_many_values_are_drawn_as_means_with_a_band(tmp_path):
     run = RunFolder.create(tmp_path / "r", MANIFEST)
     log(run, range(1, MOST_VALUES + 1), **{"network.loss": float})

@@ -74,6 +74,15 @@ class PretrainOptions(TrainingOptions):
     """Largest share of unreadable pictures that are left out before the run stops, in [0, 1]."""
     keep_grey: bool = False
     """Train on pictures without colour too; left out otherwise, since they teach that things are grey."""
+    probe: Path | None = None
+    """Folder of labelled pictures (any layout): after each validation a probe of the frozen features at each depth is scored
+    on a part of its training list, to see whether the training works and when to stop. It changes nothing in the training."""
+    probe_method: Literal["ridge", "knn"] = "ridge"
+    """How features are probed: ridge regression (a linear probe), or the 20 nearest neighbours by cosine."""
+    probe_every: int = 1
+    """Epochs between two probes; there is none where nothing is validated, and always one after the last epoch."""
+    probe_pictures: int = 2000
+    """Most labelled pictures that are probed, a quarter of them scored; chosen by the seed."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,6 +91,8 @@ class PretrainOptions(TrainingOptions):
             raise OptionError(f"--most-broken {self.most_broken}: must lie in [0, 1]")
         _check_name("networks", self.backbone)
         _check_validation(self.validation)
+        if self.probe_every < 1 or self.probe_pictures < 8:
+            raise OptionError("--probe-every: must be at least 1, and --probe-pictures at least 8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +155,10 @@ class FinetuneOptions(TaskOptions):
             raise OptionError(f"--fraction {self.fraction}: must lie in (0, 1]")
 
 
+PROBES = frozenset({"probe", "probe_method", "probe_every", "probe_pictures"})
+"""Options of a pretraining that add scores and leave the training as it is."""
+
+
 def with_sections(options: type[TrainingOptions], chosen: Mapping[str, str]) -> type[Any]:
     """The options dataclass with a section for each chosen method: ``{"pretexts": "cgan", "networks": "unet"}``.
 
@@ -165,14 +180,17 @@ def with_sections(options: type[TrainingOptions], chosen: Mapping[str, str]) -> 
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Names of options that differ and change a result, dotted; ``out``, ``data`` and ``resume`` are told apart elsewhere."""
+    """Names of options that differ and change a result, dotted; ``out``, ``data`` and ``resume`` are told apart elsewhere.
+
+    A probe only looks; whether it looks at the same pictures is told apart elsewhere too.
+    """
     found = []
     for name in sorted(before.keys() | now.keys()):
         dotted = prefix + name
         old, new = before.get(name), now.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += differences(old, new, f"{dotted}.")
-        elif old != new and dotted not in FREE_ON_RESUME | {"out", "data", "resume", "recipe"}:
+        elif old != new and dotted not in FREE_ON_RESUME | PROBES | {"out", "data", "resume", "recipe"}:
             found.append(dotted)
     return found
 

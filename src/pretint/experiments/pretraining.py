@@ -15,6 +15,7 @@ from pretint.data.record import Record, fingerprint
 from pretint.data.screening import screen
 from pretint.data.splits import carve_validation
 from pretint.errors import DataError
+from pretint.experiments.early_signal import EarlySignal, choose_pictures
 from pretint.experiments.options import PretrainOptions
 from pretint.experiments.results import PretrainResult
 from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of_best, seed_weights
@@ -34,6 +35,7 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
         PretintError: the options, the data or the folder are not right.
         Interrupted: stopped by a signal, after saving.
     """
+    probed = choose_pictures(options.probe, options.probe_pictures, options.seed) if options.probe else None
     start = begin("pretrain", options, quiet)
     with start.holding():
         training, held_out, mean_colour = _pictures(options, start)
@@ -50,13 +52,24 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
             mean_colour=mean_colour,
         )
         start.say(f"training on {len(training)} pictures, {len(held_out)} held out")
+        batches = feed(start, options, training)
+        looks = [_samples(start.run, training, held_out, options)]
+        if probed:
+            signal = EarlySignal(probed, options, start, batches.steps_per_epoch)
+            signal.begin(pretext)
+            looks.append(signal)
+
+        def after_epoch(epochs: int, objective: Objective) -> None:
+            for look in looks:
+                look(epochs, objective)
+
         run_loop(
             start,
             options,
             pretext,
-            feed(start, options, training),
+            batches,
             partial(_held_out, held_out, options, start) if held_out else None,
-            _samples(start.run, training, held_out, options),
+            after_epoch,
         )
     return PretrainResult(start.run.path, scores_of_best(start.run))
 

@@ -30,14 +30,16 @@ _NO_SCORE = ("step", "epoch", "kind", "pictures_per_second")
 
 
 def training_curves(run: RunFolder) -> list[dict[str, Any]]:
-    """Charts of the losses over steps, one a turn of the training, and of the held-out scores over epochs.
+    """Charts of the losses over steps, one a turn of the training, and of the held-out scores and probes over epochs.
 
     Losses of many steps are drawn as means of equal stretches, with the range that holds the middle 80 % of their values.
     """
     entries = run.metrics()
     train = [entry for entry in entries if entry["kind"] == "train"]
     held_out = [entry for entry in entries if entry["kind"] == "validation"]
-    return [*_losses(train), *_held_out_scores(held_out, run.pointer("best"))]
+    probes = [entry for entry in entries if entry["kind"] == "probe"]
+    account = run.manifest.get("probe", {})
+    return [*_losses(train), *_held_out_scores(held_out, run.pointer("best")), *_probe_charts(probes, account)]
 
 
 def progress_images(run: RunFolder) -> list[dict[str, str]]:
@@ -156,6 +158,36 @@ def _held_out_scores(entries: list[dict[str, Any]], best: dict[str, Any] | None)
             chart = {"kind": "lines", "title": title, "lines": lines, "x_label": "epoch", "y_label": label}
             charts.append({**chart, "caption": chosen})
     return charts
+
+
+def _probe_charts(entries: list[dict[str, Any]], account: dict[str, Any]) -> list[dict[str, Any]]:
+    """What labels find in the frozen features, a line a depth, from the weights before the first step on."""
+    if not entries:
+        return []
+    course = [{"epoch": 0, **account["untrained"]}, *entries]
+    score = {"map": "mAP", "top1": "top-1 accuracy"}[account["score"]]
+    method = {"ridge": "Ridge regression", "knn": "The 20 nearest neighbours"}[account["method"]]
+    words = (
+        f"{method} on the features of {account['training']:,} labelled pictures, scored on {account['scored']:,} others of "
+        "the same training list. Epoch 0: the weights before the first step."
+    )
+    return [
+        {
+            "kind": "lines",
+            "title": title,
+            "lines": [
+                {"name": f"stride {stride}", "x": [e["epoch"] for e in course], "y": [e[key][stride] for e in course]}
+                for stride in entries[0][key]
+            ],
+            "x_label": "epoch",
+            "y_label": label,
+            "caption": caption,
+        }
+        for key, title, label, caption in (
+            ("scores", "Probe of the frozen features", score, words),
+            ("ranks", "Effective rank of the features", "directions", "A fall says that the features collapse."),
+        )
+    ]
 
 
 def _epoch(path: Path) -> int:

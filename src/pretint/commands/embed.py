@@ -1,0 +1,70 @@
+"""``pretint embed``: features of pictures, as tables of numbers."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from pretint.commands.resolve import plain_options
+from pretint.errors import OptionError
+
+if TYPE_CHECKING:
+    from pretint.inference.embedding import EmbedResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedOptions:
+    """Features of pictures by a trained backbone: for each level of its pyramid the mean over the picture, a row a picture."""
+
+    run: tyro.conf.Positional[str]
+    """A run of pretint pretrain or finetune, or a .safetensors file of one."""
+    paths: tyro.conf.Positional[tuple[Path, ...]]
+    """Pictures, or folders of pictures."""
+    out: Path
+    """Folder for features-STRIDE.npy (float32, pictures x channels) and files.csv (the picture of each row)."""
+    depth: str = "all"
+    """Level of the backbone: its stride in pixels (2 is a U-Net's finest), or all."""
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise OptionError("embed: name at least one picture or folder after the run")
+        if self.depth != "all" and not self.depth.isdecimal():
+            raise OptionError(f"--depth {self.depth}: is a stride of the backbone, such as 8, or all")
+
+
+def embed(
+    run: str | Path, paths: str | Path | Sequence[str | Path], *, out: str | Path, depth: int | str = "all"
+) -> "EmbedResult":
+    """Features of pictures; options as in ``pretint embed``.
+
+    Returns:
+        ``features`` by stride, float32 (N, C); ``files``, the picture of each row; ``written`` and ``refused``.
+
+    Raises:
+        PretintError: no pictures, no such run or depth, or features in ``out`` already.
+    """
+    chosen = [paths] if isinstance(paths, str | Path) else paths
+    options = EmbedOptions(run=str(run), paths=tuple(map(Path, chosen)), out=Path(out), depth=str(depth))
+    return _run(options, quiet=True)
+
+
+def command(arguments: Sequence[str]) -> None:
+    """The verb on the command line."""
+    options = plain_options(EmbedOptions, "embed", arguments)
+    result = _run(options, quiet=False)
+    for _, reason in result.refused:
+        print(f"left out: {reason}", file=sys.stderr)
+    shapes = ", ".join(f"{table.shape[1]} at stride {stride}" for stride, table in result.features.items())
+    print(f"features of {len(result.files)} pictures in {options.out}: {shapes}")
+
+
+def _run(options: EmbedOptions, quiet: bool) -> "EmbedResult":
+    from pretint.experiments.environment import cores
+    from pretint.inference.embedding import embed_files
+    from pretint.training.progress import counting
+
+    with counting("embedding", quiet) as progress:
+        return embed_files(options.run, options.paths, options.out, options.depth, min(8, cores()), progress)
