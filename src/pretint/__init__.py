@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pretint.commands.finetune import finetune
     from pretint.commands.predict import predict
     from pretint.commands.pretrain import pretrain
+    from pretint.commands.reproduce import reproduce
     from pretint.inference.models import load_backbone
 
 __version__ = "0.1.0"
@@ -55,12 +56,13 @@ __all__ = [
     "load_backbone",
     "predict",
     "pretrain",
+    "reproduce",
 ]
 
 _MODULES = {
     "load_backbone": "pretint.inference.models",
     **{verb: f"pretint.commands.{verb}" for verb in
-       ("colorize", "demo", "describe", "evaluate", "finetune", "predict", "pretrain")},
+       ("colorize", "demo", "describe", "evaluate", "finetune", "predict", "pretrain", "reproduce")},
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ VERBS = {
     "colorize": "colour photographs at their full size",
     "predict": "labels or masks for new pictures",
     "describe": "networks, parameters, steps and files of a recipe or run",
+    "reproduce": "the paper's numbers beside what this version computes, and what they mean",
     "demo": "all of it on made scenes in six minutes, with a report",
 }
 """Each verb is a module of ``pretint.commands``; it is imported when it is called."""
