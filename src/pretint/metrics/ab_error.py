@@ -49,7 +49,7 @@ def area_under_curve(error: NDArray[Any], weights: NDArray[Any] | None = None) -
     errors = np.asarray(error, dtype=np.float64)
     if not errors.size or not errors.min() >= 0:
         raise ValueError("there have to be errors, and none of them below 0")
-    parts = 1 - np.minimum(errors, LARGEST) / LARGEST
+    parts = _parts(errors)
     if weights is None:
         return float(parts.mean())
     shares = np.asarray(weights, dtype=np.float64)
@@ -80,11 +80,29 @@ def auc_balanced(predicted: NDArray[Any], true: NDArray[Any], probabilities: NDA
     return area_under_curve(error, 1 / found)
 
 
+def bin_sums(error: NDArray[Any], true: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Pixels in each bin of the true colour, and the sum of their parts of the area: (23, 23) each.
+
+    These add up over pictures; the mean over bins that occur of sum / pixels is `auc_balanced` with the pixels' own
+    probabilities.
+    """
+    places = _bins(true)
+    counts = np.zeros((2 * _REACH + 1, 2 * _REACH + 1), dtype=np.int64)
+    sums = np.zeros(counts.shape)
+    np.add.at(counts, places, 1)
+    np.add.at(sums, places, _parts(error))
+    return counts, sums
+
+
 def bin_probabilities(ab: NDArray[Any]) -> NDArray[np.float64]:
     """Share of the pixels in each bin of ab, (23, 23): rows a, columns b, from -110 to 110 in steps of 10."""
     counts = np.zeros((2 * _REACH + 1, 2 * _REACH + 1))
     np.add.at(counts, _bins(ab), 1)
     return np.asarray(counts / counts.sum())
+
+
+def _parts(error: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(1 - np.minimum(error, LARGEST) / LARGEST)
 
 
 def _bins(ab: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
