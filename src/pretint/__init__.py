@@ -27,6 +27,7 @@ from pretint.errors import (
 
 if TYPE_CHECKING:
     from pretint.commands.colorize import colorize
+    from pretint.commands.compare import compare
     from pretint.commands.demo import demo
     from pretint.commands.describe import describe
     from pretint.commands.embed import embed
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pretint.commands.finetune import finetune
     from pretint.commands.predict import predict
     from pretint.commands.pretrain import pretrain
+    from pretint.commands.reproduce import reproduce
     from pretint.inference.models import load_backbone
 
 __version__ = "0.1.0"
@@ -49,6 +51,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "colorize",
+    "compare",
     "demo",
     "describe",
     "embed",
@@ -57,12 +60,13 @@ __all__ = [
     "load_backbone",
     "predict",
     "pretrain",
+    "reproduce",
 ]
 
 _MODULES = {
     "load_backbone": "pretint.inference.models",
     **{verb: f"pretint.commands.{verb}" for verb in
-       ("colorize", "demo", "describe", "embed", "evaluate", "finetune", "predict", "pretrain")},
+       ("colorize", "compare", "demo", "describe", "embed", "evaluate", "finetune", "predict", "pretrain", "reproduce")},
 }  # fmt: skip
 
 

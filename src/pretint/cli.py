@@ -16,11 +16,13 @@ from pretint.training.allocator import raise_allocator_thresholds
 VERBS = {
     "pretrain": "learn from pictures without labels, by colouring them",
     "finetune": "train on a task with few labels, from a pretrained run or from scratch",
+    "compare": "whether pretraining helped, over label fractions and seeds, and how sure that is",
     "evaluate": "score a run on test pictures, beside the scores of knowing nothing",
     "colorize": "colour photographs at their full size",
     "predict": "labels or masks for new pictures",
     "embed": "features of pictures, as tables of numbers",
     "describe": "networks, parameters, steps and files of a recipe or run",
+    "reproduce": "the paper's numbers beside what this version computes, and what they mean",
     "demo": "all of it on made scenes in six minutes, with a report",
 }
 """Each verb is a module of ``pretint.commands``; it is imported when it is called."""

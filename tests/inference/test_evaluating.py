@@ -47,6 +47,22 @@ def similarity(one: np.ndarray, other: np.ndarray) -> float:
     )
 
 
+def curves(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[list[float], float]:
+    """Zhang's raw area of each picture from 3,001 thresholds, and the mean over true colours of theirs, with bins of 10."""
+    thresholds = np.linspace(0, 150, 3001)
+    areas, errors, bins = [], [], []
+    for original, coloured in pairs:
+        true, ab = (rgb2lab(rgb)[..., 1:].reshape(-1, 2) for rgb in (original, coloured))
+        errors.append(np.sqrt(((true - ab) ** 2).sum(axis=1)))
+        bins.append(np.rint(true / 10))
+        curve = [(errors[-1] <= t).mean() for t in thresholds]
+        areas.append(float(np.trapezoid(curve, thresholds) / 150))
+    everything, places = np.concatenate(errors), np.concatenate(bins)
+    _, place = np.unique(places, axis=0, return_inverse=True)
+    by_colour = [(1 - everything[place == k].clip(max=150) / 150).mean() for k in range(place.max() + 1)]
+    return areas, float(np.mean(by_colour))
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four pictures, and one that is too small to be scored."""
@@ -84,6 +100,13 @@ def test_colorization(coloring_run: Path, photos: Path, tmp_path: Path) -> None:
                 assert row["colourfulness"]["max"] < 0.5
             else:
                 assert row["colourfulness"] == spread([colourfulness(b) for _, b in pairs]), name
+                differences = [colourfulness(b) - colourfulness(a) for a, b in pairs]
+                assert row["colourfulness_difference"]["mean"] == pytest.approx(
+                    np.mean(differences), rel=2e-3, abs=0.02
+                )
+            areas, balanced = curves(pairs)
+            assert row["auc"] == spread(areas), name
+            assert row["auc_balanced"] == pytest.approx(balanced, rel=2e-3), name
     assert result["original"] == {"colourfulness": spread([colourfulness(rgb) for rgb in originals])}
     assert result["pictures"] == 4
     assert result["left_out"] == {"grey": 0, "small": 1}
@@ -139,7 +162,9 @@ def test_one_document_is_printed(coloring_run: Path, photos: Path, capsys: pytes
     assert set(printed) == {
         "model", "grey", "mean_colour", "original", "pictures", "left_out", "split", "trained_on_these",
     }  # fmt: skip
-    assert set(printed["model"]) == {"psnr", "ssim", "colourfulness"}
+    assert set(printed["model"]) == {
+        "psnr", "ssim", "colourfulness", "colourfulness_difference", "auc", "auc_balanced",
+    }  # fmt: skip
     assert main(["evaluate", str(coloring_run), "--data", str(photos)]) == 0
     words = capsys.readouterr().out
     assert "mean colour" in words

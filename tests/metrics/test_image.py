@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from pretint.metrics.image import colourfulness, psnr, ssim
+from pretint.metrics.image import colourfulness, colourfulness_difference, psnr, ssim
 
 
 @pytest.fixture
@@ -59,6 +59,8 @@ def test_colourfulness_by_hand():
     halves = red.copy()
     halves[:2] = [0, 1, 1]
     assert colourfulness(halves) == pytest.approx(np.hypot(255, 127.5))
+    grey = np.full((4, 4, 3), 0.5)
+    assert colourfulness_difference(grey, halves) == pytest.approx(-np.hypot(255, 127.5))
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4)), np.zeros((4, 4, 3), int), np.full((4, 4, 3), 255.0)])

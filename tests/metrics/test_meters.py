@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from pretint.metrics import labels, segmentation
-from pretint.metrics.meters import LabelMeter, RunningMeter, SegmentationMeter
+from pretint.metrics import ab_error, labels, segmentation
+from pretint.metrics.meters import BalancedAreaMeter, LabelMeter, RunningMeter, SegmentationMeter
 
 
 def in_two_processes(make, batches):
@@ -44,6 +44,16 @@ def test_segmentation():
         "mIoU": segmentation.mean_iou(whole),
         "pixel_accuracy": segmentation.pixel_accuracy(whole),
     }
+
+
+def test_balanced_area():
+    rng = np.random.default_rng(5)
+    true = rng.normal(0, 25, (7, 6, 5, 2)).clip(-110, 110)
+    predicted = true + rng.normal(0, 40, true.shape)
+    meter = in_two_processes(BalancedAreaMeter, [(predicted[i : i + 2], true[i : i + 2]) for i in range(0, 7, 2)])
+    whole = ab_error.auc_balanced(predicted, true, ab_error.bin_probabilities(true))
+    assert meter.compute() == pytest.approx(whole)
+    assert math.isnan(BalancedAreaMeter().compute())
 
 
 def test_running():

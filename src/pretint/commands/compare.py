@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pretint.commands.resolve import Schema, options_from_arguments, options_from_call
-from pretint.compare.arms import architecture_of_arm
-from pretint.compare.options import CompareOptions
+from pretint.studies.arms import architecture_of_arm
+from pretint.studies.options import CompareOptions
 
 SCHEMA = Schema(
     "compare",
@@ -71,7 +71,7 @@ def command(arguments: Sequence[str]) -> None:
 
 
 def _run(options: CompareOptions, quiet: bool) -> dict[str, Any]:
-    from pretint.compare.study import compare as run
+    from pretint.studies.study import compare as run
 
     return run(options, quiet)
 

@@ -33,8 +33,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a run; gives back what ``pretint evaluate --json`` prints.
 
-    A colorizer: rows ``model``, ``grey`` and ``mean_colour``, each with ``psnr`` (dB), ``ssim`` and ``colourfulness`` as
-    mean, min and max over pictures; ``left_out`` counts the ``grey`` and the too ``small``. A task: ``scores`` and ``constant``.
+    A colorizer: rows ``model``, ``grey`` and ``mean_colour``, each with ``psnr`` (dB), ``ssim``, ``auc``, ``colourfulness``
+    and ``colourfulness_difference`` as mean, min and max over pictures, and ``auc_balanced``; ``left_out`` counts the
+    ``grey`` and the too ``small``. A task: ``scores`` and ``constant``.
 
     Raises:
         PretintError: the run or the data are not right.
@@ -82,12 +83,13 @@ def _tables(result: dict[str, Any]) -> list[Any]:
 
     title = f"{result['pictures']} pictures ({result['split']})"
     if "model" in result:
-        table = Table("", "PSNR dB", "SSIM", "colourfulness", title=f"{title}; mean (min to max)", title_justify="left")
+        columns = ("PSNR dB", "SSIM", "AUC of ab", "balanced", "colourfulness")
+        table = Table("", *columns, title=f"{title}; mean (min to max)", title_justify="left")
         for row in ("model", "grey", "mean_colour"):
-            table.add_row(
-                row.replace("_", " "), *(_spread(result[row][score]) for score in ("psnr", "ssim", "colourfulness"))
-            )
-        table.add_row("original", "", "", _spread(result["original"]["colourfulness"]))
+            spreads = {score: _spread(result[row][score]) for score in ("psnr", "ssim", "auc", "colourfulness")}
+            balanced = f"{result[row]['auc_balanced']:.4g}"
+            table.add_row(row.replace("_", " "), *list(spreads.values())[:3], balanced, spreads["colourfulness"])
+        table.add_row("original", "", "", "", "", _spread(result["original"]["colourfulness"]))
         return [table]
     scores, constant = result["scores"], result["constant"]
     table = Table("score", "network", "constant predictor", title=title, title_justify="left")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pretint.color import AB_SCALE, rgb_to_planes
 from pretint.data.feed import Batch, once
 from pretint.data.layouts import open_source
 from pretint.data.masks import read_pair, validate_masks
@@ -20,8 +21,9 @@ from pretint.inference.applying import picture_logits
 from pretint.inference.colorizing import TrainedColorizer
 from pretint.inference.full_resolution import predict_ab, recolour
 from pretint.inference.models import TaskModel, Trained, best_device
-from pretint.metrics.image import colourfulness, psnr, ssim
-from pretint.metrics.meters import RunningMeter
+from pretint.metrics.ab_error import auc
+from pretint.metrics.image import colourfulness, colourfulness_difference, psnr, ssim
+from pretint.metrics.meters import BalancedAreaMeter, RunningMeter
 from pretint.tasks.task import ScoreMeter
 
 SMALLEST = 11
@@ -36,9 +38,11 @@ def evaluate_colorization(
     """Coloured pictures against their originals, at their own size and as ``colorize`` writes them.
 
     Rows: ``model``; ``grey``, the same pictures without colour; ``mean_colour``, all pixels in the mean colour of the
-    training pictures. Columns: ``psnr`` (dB, over RGB), ``ssim`` (RGB), ``colourfulness`` (Hasler and Suesstrunk), each
-    with mean, min and max over pictures. Beside them ``original``, the originals' colourfulness, and ``left_out``: how many
-    originals were ``grey`` (see :mod:`pretint.data.screening`; nothing can be told from colouring them) or ``small``.
+    training pictures. Columns: ``psnr`` (dB, over RGB), ``ssim`` (RGB), ``colourfulness`` (Hasler and Suesstrunk),
+    ``colourfulness_difference`` (to the original) and ``auc`` (area under Zhang's curve of ab errors), each with mean, min
+    and max over pictures; ``auc_balanced`` is one number over all pixels, all true colours weighing alike. Beside them
+    ``original``, the originals' colourfulness, and ``left_out``: how many originals were ``grey`` (see
+    :mod:`pretint.data.screening`; nothing can be told from colouring them) or ``small``.
 
     Raises:
         DataError: there are no pictures with colour of at least 11 pixels a side.
@@ -51,6 +55,7 @@ def evaluate_colorization(
     meters: dict[str, dict[str, RunningMeter]] = {}
     left_out = {"grey": 0, "small": 0}
     scored: list[Record] = []
+    balanced: dict[str, BalancedAreaMeter] = {}
     for done, record in enumerate(records):
         if progress:
             progress(done, len(records))
@@ -62,6 +67,7 @@ def evaluate_colorization(
             left_out["grey"] += 1
             continue
         scored.append(record)
+        true = _ab(original)
         planes = {
             "model": predict_ab(original, colorizer, colorizer.size),
             "grey": torch.zeros(1, 2, 1, 1),
@@ -69,11 +75,15 @@ def evaluate_colorization(
         }
         for name, ab in planes.items():
             coloured = recolour(original, ab)
+            written = _ab(coloured)
             scores = {
                 "psnr": min(psnr(original, coloured), PSNR_OF_EQUALS),
                 "ssim": ssim(original, coloured),
                 "colourfulness": colourfulness(coloured),
+                "colourfulness_difference": colourfulness_difference(coloured, original),
+                "auc": auc(written, true),
             }
+            balanced.setdefault(name, BalancedAreaMeter()).update(written, true)
             for score, value in scores.items():
                 meters.setdefault(name, {}).setdefault(score, RunningMeter()).update(value)
         meters.setdefault("original", {}).setdefault("colourfulness", RunningMeter()).update(colourfulness(original))
@@ -82,7 +92,11 @@ def evaluate_colorization(
             f"--data {folder}: no picture here has colour and is at least {SMALLEST} pixels wide and high "
             f"({left_out['grey']} are grey, {left_out['small']} smaller); choose other pictures"
         )
-    rows = {name: {score: meter.compute() for score, meter in scores.items()} for name, scores in meters.items()}
+    rows: dict[str, dict[str, Any]] = {
+        name: {score: meter.compute() for score, meter in scores.items()} for name, scores in meters.items()
+    }
+    for name, meter in balanced.items():
+        rows[name]["auc_balanced"] = meter.compute()
     return {
         **rows,
         "pictures": len(scored),
@@ -187,3 +201,9 @@ def _finite(scores: dict[str, Any]) -> dict[str, Any]:
         name: _finite(value) if isinstance(value, dict) else (None if np.isnan(value) else value)
         for name, value in scores.items()
     }
+
+
+def _ab(rgb: NDArray[Any]) -> NDArray[Any]:
+    """a and b of a picture uint8 (H, W, 3), (H, W, 2) in Lab units."""
+    planes = rgb_to_planes(torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None])
+    return AB_SCALE * planes[0, 1:].permute(1, 2, 0).numpy()

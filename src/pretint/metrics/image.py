@@ -58,6 +58,11 @@ def colourfulness(rgb: NDArray[Any]) -> float:
     return float(spread + 0.3 * distance)
 
 
+def colourfulness_difference(coloured: NDArray[Any], original: NDArray[Any]) -> float:
+    """Colourfulness of a coloured picture less that of the original: below 0 where colours came out too pale."""
+    return colourfulness(coloured) - colourfulness(original)
+
+
 def _pair(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if np.shape(a) != np.shape(b):
         raise ValueError(f"the pictures differ in shape: {np.shape(a)} and {np.shape(b)}")

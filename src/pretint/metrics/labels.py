@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 Absent = Literal["skip", "zero"]
 
 
-def average_precision(target: NDArray[Any], score: NDArray[Any]) -> NDArray[np.float64]:
+def average_precision(target: NDArray[Any], score: NDArray[Any], *, envelope: bool = False) -> NDArray[np.float64]:
     """Average precision of each class, (K,) in [0, 1]; nan for a class without positives.
 
     The exact area under the precision-recall steps, sum of (recall gained) x (precision there); equal scores are one
-    step, so order within a tie does not matter. It is VOC's measure from 2010 on without the monotone envelope that the
-    devkit puts over precision, and so at most the devkit's value.
+    step, so order within a tie does not matter. With ``envelope`` it is VOC's measure from 2010 on: precision is first
+    raised to the highest at this recall or a greater one, as the devkit does, and so at least the plain value.
     """
-    truth, scores = _checked(target, score)
-    return np.array([_one_average_precision(truth[:, k], scores[:, k]) for k in range(truth.shape[1])])
+    truth, scores = checked(target, score)
+    return np.array([_one_average_precision(truth[:, k], scores[:, k], envelope) for k in range(truth.shape[1])])
 
 
-def _one_average_precision(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+def _one_average_precision(truth: NDArray[np.bool_], scores: NDArray[np.float64], envelope: bool) -> float:
     if not truth.any():
         return float("nan")
     order = np.argsort(-scores, kind="stable")
@@ -32,12 +32,17 @@ def _one_average_precision(truth: NDArray[np.bool_], scores: NDArray[np.float64]
     ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # last rank of each distinct score
     found = np.cumsum(truth[order])[ends]
     gained = np.diff(found, prepend=0) / found[-1]
-    return float(np.sum(gained * found / (ends + 1)))
+    precision = found / (ends + 1)
+    if envelope:
+        precision = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(gained * precision))
 
 
-def mean_average_precision(target: NDArray[Any], score: NDArray[Any], *, absent: Absent = "skip") -> float:
+def mean_average_precision(
+    target: NDArray[Any], score: NDArray[Any], *, absent: Absent = "skip", envelope: bool = False
+) -> float:
     """mAP: the mean of `average_precision` over classes; nan if no class has a positive and absent ones are skipped."""
-    return mean_over_classes(average_precision(target, score), absent)
+    return mean_over_classes(average_precision(target, score, envelope=envelope), absent)
 
 
 def f1_per_class(target: NDArray[Any], probability: NDArray[Any], threshold: float = 0.5) -> NDArray[np.float64]:
@@ -65,18 +70,8 @@ def top1(target: NDArray[Any], score: NDArray[Any]) -> float:
 
     With one label a picture this is ordinary accuracy.
     """
-    truth, scores = _checked(target, score)
+    truth, scores = checked(target, score)
     return float(truth[np.arange(len(truth)), scores.argmax(axis=1)].mean())
-
-
-def first_label_accuracy(target: NDArray[Any], score: NDArray[Any]) -> float:
-    """Keras' "accuracy" on several labels a picture: the highest-scored class is the picture's *first* present class.
-
-    No measure of quality, since a perfect detector cannot reach 1; only for comparison with numbers published in it. A
-    picture without labels counts as class 0, as it does there.
-    """
-    truth, scores = _checked(target, score)
-    return float((truth.argmax(axis=1) == scores.argmax(axis=1)).mean())
 
 
 def mean_over_classes(per_class: NDArray[np.float64], absent: Absent) -> float:
@@ -93,14 +88,19 @@ def _counts(
     target: NDArray[Any], probability: NDArray[Any], threshold: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """True positives, positives and predicted positives of each class, (K,) each."""
-    truth, probabilities = _checked(target, probability)
+    truth, probabilities = checked(target, probability)
     if probabilities.min() < 0 or probabilities.max() > 1:
         raise ValueError("F1 takes probabilities in [0, 1]; squash the logits first")
     predicted = probabilities >= threshold
     return (truth & predicted).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0)
 
 
-def _checked(target: NDArray[Any], score: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def checked(target: NDArray[Any], score: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Targets as bool (N, K) and scores as float64 (N, K).
+
+    Raises:
+        ValueError: they differ in shape, a target is neither 0 nor 1, or a score is no finite number.
+    """
     truth, scores = np.asarray(target), np.asarray(score, dtype=np.float64)
     if truth.ndim != 2 or truth.shape != scores.shape or truth.size == 0:
         raise ValueError(f"targets and scores have one shape (N, K), got {truth.shape} and {scores.shape}")

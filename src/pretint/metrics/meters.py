@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pretint.metrics import labels, segmentation
+from pretint.metrics import ab_error, labels, segmentation
 
 
 class LabelMeter:
@@ -63,6 +63,26 @@ class SegmentationMeter:
             "mIoU": segmentation.mean_iou(self.matrix),
             "pixel_accuracy": segmentation.pixel_accuracy(self.matrix),
         }
+
+
+class BalancedAreaMeter:
+    """Area under the curve of ab errors with all colours that occur in the set weighing alike; keeps sums by bin of ab."""
+
+    def __init__(self) -> None:
+        self._counts, self._sums = np.zeros((), dtype=np.int64), np.zeros(())
+
+    def update(self, predicted: NDArray[Any], true: NDArray[Any]) -> None:
+        """Adds pixels: ab (..., 2) in Lab units."""
+        counts, sums = ab_error.bin_sums(ab_error.ab_error(predicted, true), true)
+        self._counts, self._sums = self._counts + counts, self._sums + sums
+
+    def merge(self, other: Self) -> None:
+        self._counts, self._sums = self._counts + other._counts, self._sums + other._sums
+
+    def compute(self) -> float:
+        """The area in [0, 1], with the bins' probabilities taken from the set itself; nan before the first pixel."""
+        shown = self._counts > 0
+        return float((self._sums[shown] / self._counts[shown]).mean()) if shown.any() else float("nan")
 
 
 class RunningMeter:

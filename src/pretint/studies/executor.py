@@ -32,7 +32,7 @@ def run_jobs(
     """Run all jobs and hand each outcome to ``done`` as it comes.
 
     Args:
-        jobs: what the workers do; see :mod:`pretint.compare.worker`.
+        jobs: what the workers do; see :mod:`pretint.studies.worker`.
         count: workers side by side.
         threads: of each.
         folder: of the study; what workers print goes to its ``workers.log``.
@@ -132,7 +132,7 @@ class _Slot(threading.Thread):
         # some libraries read them only then.
         environment = os.environ | {"OMP_NUM_THREADS": str(self._threads), "MKL_NUM_THREADS": str(self._threads)}
         return subprocess.Popen(
-            [sys.executable, "-m", "pretint.compare.worker"],
+            [sys.executable, "-m", "pretint.studies.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

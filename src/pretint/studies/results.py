@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pretint.compare import checks, labels_saved, resampling, statistics
-from pretint.compare.arms import Arm
-from pretint.compare.folder import StudyFolder
-from pretint.compare.options import CompareOptions
-from pretint.compare.plan import Job, seeds_of
+from pretint.studies import checks, labels_saved, resampling, statistics
+from pretint.studies.arms import Arm
+from pretint.studies.folder import StudyFolder
+from pretint.studies.options import CompareOptions
+from pretint.studies.plan import Job, seeds_of
 from pretint.run_folder import write_atomically
 
 Cell = dict[str, Any]

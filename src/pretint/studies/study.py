@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pretint import recipe
-from pretint.compare import checks
-from pretint.compare.arms import Arm, resolve
-from pretint.compare.executor import run_jobs
-from pretint.compare.folder import StudyFolder
-from pretint.compare.options import FREE_ON_RESUME, CompareOptions
-from pretint.compare.plan import Job, Pictures, cells, check_positives, searches, training_pictures
-from pretint.compare.progress import StudyProgress
-from pretint.compare.results import Results
+from pretint.studies import checks
+from pretint.studies.arms import Arm, resolve
+from pretint.studies.executor import run_jobs
+from pretint.studies.folder import StudyFolder
+from pretint.studies.options import FREE_ON_RESUME, CompareOptions
+from pretint.studies.plan import Job, Pictures, cells, check_positives, searches, training_pictures
+from pretint.studies.progress import StudyProgress
+from pretint.studies.results import Results
 from pretint.data.layouts import open_source
 from pretint.data.record import Record, Source, fingerprint
 from pretint.errors import DataError, Interrupted, PretintError, RunError

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretint import recipe
-from pretint.compare.folder import StudyFolder
+from pretint.studies.folder import StudyFolder
 from pretint.data.feed import Batch
 from pretint.data.record import VOID
 from pretint.errors import RunError
@@ -36,11 +36,11 @@ def work(job: Mapping[str, Any]) -> dict[str, Any]:
     """Do a job; gives back what its outcome holds beside its state."""
     match job["kind"]:
         case "time":
-            from pretint.compare.timing import seconds_a_step
+            from pretint.studies.timing import seconds_a_step
 
             return {"seconds_a_step": seconds_a_step(options_of(job["values"]), job["classes"])}
         case "features":
-            from pretint.compare.probes import probe
+            from pretint.studies.probes import probe
 
             return _keep(job, probe(job, options_of(job["values"])))
     return _fine_tuned(job)

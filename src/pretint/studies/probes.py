@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretint import recipe
-from pretint.compare.folder import StudyFolder
-from pretint.compare.work import npz
+from pretint.studies.folder import StudyFolder
+from pretint.studies.work import npz
 from pretint.data.layouts import open_source
 from pretint.data.splits import label_matrix
 from pretint.errors import DataError

@@ -1,6 +1,6 @@
 """A worker of a study: a process that does one piece of work after the other, and ends with the process that started it.
 
-    python -m pretint.compare.worker
+    python -m pretint.studies.worker
 
 Each line of standard input is a job in JSON, each line of standard output its outcome. Whatever else is printed goes to
 standard error. Results are written by the worker itself, each as a whole, so that a kill at any moment loses nothing that
@@ -50,7 +50,7 @@ def _read(waiting: "queue.Queue[dict[str, Any] | None]", busy: threading.Event) 
 def _done(job: dict[str, Any]) -> dict[str, Any]:
     import torch
 
-    from pretint.compare.work import work
+    from pretint.studies.work import work
 
     torch.set_num_threads(job["threads"])
     key = job["key"]

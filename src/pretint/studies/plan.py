@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pretint.compare.arms import Arm
-from pretint.compare.options import CompareOptions
+from pretint.studies.arms import Arm
+from pretint.studies.options import CompareOptions
 from pretint.data.record import Record, Source
 from pretint.data.splits import carve_validation, label_matrix, subset
 from pretint.errors import DataError

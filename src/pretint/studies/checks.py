@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pretint.compare.arms import Arm
-from pretint.compare.folder import StudyFolder
-from pretint.compare.options import CompareOptions
+from pretint.studies.arms import Arm
+from pretint.studies.folder import StudyFolder
+from pretint.studies.options import CompareOptions
 from pretint.data.duplicates import near_copies, refuse_overlap
 from pretint.data.layouts import open_pool
 from pretint.data.record import Record

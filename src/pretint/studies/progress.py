@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from pretint.compare.plan import Job, Pictures
+from pretint.studies.plan import Job, Pictures
 from pretint.training.progress import duration
 
 _FORWARD = 1 / 3

@@ -1,0 +1,81 @@
+"""The committed page says what is computed now."""
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+
+import pretint
+from pretint.reproduction import artefact, labels, networks, published, steps
+from pretint.reproduction.number import MEANINGS, Number
+from pretint.reproduction.page import page, row, shown, verdict
+
+PAGE = Path(__file__).parents[2] / "docs" / "reproduction.md"
+MEASURED = {
+    "artefact_untrained_true_miou", "scaling_error", "round_trip_error", "spread_dropout_paper_code",
+    "spread_batch_paper_code", "psnr_gain", "ssim_change", "l1_gain",
+}  # fmt: skip
+"""Numbers that a small training, untrained weights or rounding give: other hardware has others."""
+
+
+def test_values_in_words() -> None:
+    assert shown(54_415_362) == "54,415,362"
+    assert shown({"mean": 18.0, "min": [1, 2]}) == "mean: 18.0; min: 1, 2"
+    assert (shown(None), shown(True), shown([]), shown("above 0")) == ("", "yes", "none", "above 0")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        published.table_3, published.table_4_accuracy, artefact.table_4, published.figures, artefact.numbers,
+        labels.numbers, published.numbers, steps.numbers, networks.numbers,
+    ],
+    ids=lambda numbers: f"{numbers.__module__}.{numbers.__name__}",
+)  # fmt: skip
+def test_the_committed_page_has_these_numbers(numbers: Callable[[], list[Number]]) -> None:
+    text = PAGE.read_text()
+    lines = text.splitlines(keepends=True)
+    assert [number.id for number in numbers() if number.id not in MEASURED and row(asdict(number)) not in lines] == []
+
+
+def test_the_explanation_is_the_committed_one() -> None:
+    numbers = [{"topic": "A topic", **asdict(number)} for number in (*artefact.table_4(), *artefact.numbers())]
+    text = page(numbers)
+    explanation = text[text.index("## The segmentation column") : text.index("## A topic")]
+    assert explanation in PAGE.read_text()
+    assert explanation.count("| yes |") == 1
+    assert "| 297 | 44.6602 | 47.0796 | yes |" in explanation
+    words = verdict(numbers)
+    assert len(re.findall(r"\. [A-Z]|\.$", words)) == 3
+    assert words in explanation
+
+
+@pytest.mark.long
+def test_the_committed_page_is_the_one_of_now(tmp_path: Path) -> None:
+    state = torch.get_rng_state()
+    document = pretint.reproduce(out=tmp_path / "page.md")
+    assert torch.equal(torch.get_rng_state(), state)
+    ids = [number["id"] for number in document]
+    assert len(set(ids)) == len(ids)
+    assert {"miou_artefact_batch32", "miou_artefact_batch16"} <= set(ids)
+    assert {number["status"] for number in document} == set(MEANINGS) - {"differs"}
+    assert all(
+        (number["ours"] is None) == (number["status"] in ("needs data", "not reproducible")) for number in document
+    )
+    committed, now = (path.read_text().splitlines() for path in (PAGE, tmp_path / "page.md"))
+    assert len(committed) == len(now)
+    measured = {f"`{id}`" for id in MEASURED}
+    for line, new in zip(committed, now, strict=True):
+        name = re.search(r"`[a-z0-9_]+` \|", line)
+        if name is None or name.group().removesuffix(" |") not in measured:
+            assert line == new
+            continue
+        cells, new_cells = line.split("|"), new.split("|")
+        value, new_value = float(cells[-3]), float(new_cells[-3])
+        assert [c for i, c in enumerate(cells) if i != len(cells) - 3] == [
+            c for i, c in enumerate(new_cells) if i != len(cells) - 3
+        ]
+        assert new_value == pytest.approx(value, rel=0.5, abs=0.02)
