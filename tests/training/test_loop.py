@@ -1,16 +1,23 @@
 """What the loop promises to an objective: pads, draws, who may learn, the average of weights, what is written when."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from pretint.data.feed import Batch
+from pretint.data.views import ViewOptions
+from pretint.errors import Interrupted
 from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
 from pretint.run_folder import RunFolder
-from tests.training.driving import Outcome, Training, pretraining
+from pretint.training.hardware import start_fabric
+from pretint.training.loop import Loop
+from pretint.training.options import LoopOptions
+from tests.training.driving import Outcome, StopAfter, StoppingFeed, Training, pretraining
 
 
 class Toy(Objective):
@@ -136,3 +143,36 @@ def test_the_best_checkpoint_is_of_the_best_score(pictures: Path, tmp_path: Path
     assert outcome.best is not None
     assert outcome.best["step"] == min(scores, key=lambda step: scores[step])
     assert set(scores) == {3, 6, 9}
+
+
+class Paired:
+    """The first of two processes, whose other one has nothing to add to a sum; counts the sums."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric, self.world_size, self.sums = fabric, 2, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.fabric, name)
+
+    def all_reduce(self, tensor: Tensor, reduce_op: str) -> Tensor:
+        self.sums += 1
+        return tensor
+
+
+@pytest.mark.parametrize(
+    ("stop", "last", "questions"), [(99, 24, 4), (2, 10, 1), (11, 12, 2), (12, 12, 2), (13, 20, 3)]
+)
+def test_processes_ask_each_other_every_ten_steps_and_at_the_end_of_an_epoch(
+    stop: int, last: int, questions: int, training: Training, tmp_path: Path
+) -> None:
+    """In two epochs of twelve steps: after 10, 12, 20 and 24. A stop waits for the next of these."""
+    options = LoopOptions(accelerator="cpu", precision="float32")
+    pair = Paired(start_fabric(options, "float32")[0])
+    feed = StoppingFeed([*training.records] * 2, size=16, view=ViewOptions(), batch_size=2, seed=3, world=2)
+    feed.stop = StopAfter(stop)
+    run = RunFolder.create(tmp_path / "run", training.manifest)
+    loop = Loop(Toy(), feed, None, run, options, 3, pair, quiet=True, stop=feed.stop)  # type: ignore[arg-type]
+    with suppress(Interrupted):
+        loop.train()
+    assert run.pointer("last") == {"step": last}
+    assert pair.sums == 3 * last + questions  # gradients are summed in each of Toy's three turns

@@ -28,6 +28,9 @@ from pretint.training.progress import TrainingProgress
 from pretint.training.schedule import rate_factor
 from pretint.training.signals import StopRequest, stop_on_signals
 
+ASK_EVERY = 10
+"""Steps between two questions to all processes whether to stop or save: each makes a GPU wait for its host."""
+
 
 @dataclass
 class Loop:
@@ -296,8 +299,11 @@ class Loop:
     def _wishes(self) -> tuple[bool, bool]:
         """Whether any process was asked to stop, and whether it is time to save: one answer for all processes.
 
-        The time is the first process's: by clocks of their own they would disagree, and wait for each other for ever.
+        One process knows it after each step. Several ask each other every few steps and at the end of an epoch, all at the
+        same steps. The time is the first process's: by clocks of their own they would disagree, and wait for ever.
         """
+        if self.fabric.world_size > 1 and self._step % ASK_EVERY and not self._at_epoch_end:
+            return False, False
         stop = self._stop.asked
         save = self._main and time.monotonic() - self._saved_at > 60 * self.options.save_minutes
         if self.fabric.world_size == 1:
