@@ -67,7 +67,9 @@ def command(arguments: Sequence[str]) -> None:
     for key, why in document["failed"].items():
         print(f"failed: {key}: {why}", file=sys.stderr)
     print(document["verdict"])
-    print(f"report: {options.out / 'report.html'}; all numbers: {options.out / 'study.json'}, {options.out / 'table.csv'}")
+    print(
+        f"report: {options.out / 'report.html'}; all numbers: {options.out / 'study.json'}, {options.out / 'table.csv'}"
+    )
 
 
 def _run(options: CompareOptions, quiet: bool) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pretint.methods import load
 from pretint.tasks.fine_tuning import FineTuning, Schedule
 
 
-class _Numbered(NamedTuple):
+class Numbered(NamedTuple):
     """Some of the training pictures, with their numbers in the full list."""
 
     records: tuple[Record, ...]
@@ -47,7 +47,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
             f"--data {options.data}: the layout {source.layout} has no {kind} here, which {options.task} needs"
         )
     chosen = source.training_split(options.split)
-    numbered, held_out = _pictures(options, source, chosen.records, target)
+    numbered, held_out = labelled_pictures(options, source, chosen.records, target)
     training = numbered.records
     seed_weights(options.seed)
     task, network = build_task_network(recipe.as_values(options), classes)
@@ -92,10 +92,10 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
     return FinetuneResult(start.run.path, scores_of_best(start.run), account.share)
 
 
-def _pictures(
+def labelled_pictures(
     options: FinetuneOptions, source: Source, records: tuple[Record, ...], target: Target
-) -> tuple[_Numbered, Sequence[Record]]:
-    """Training pictures with their numbers in the full list, and held-out ones.
+) -> tuple[Numbered, Sequence[Record]]:
+    """Training pictures of a list with their numbers in the full list, and held-out ones.
 
     Validation is carved out first, so that every fraction is scored on the same; a picture keeps its number, and with it
     its crops, in every fraction.
@@ -113,7 +113,7 @@ def _pictures(
             else np.zeros((len(training), 0), dtype=bool)
         )
         numbers = subset(labels, options.fraction, options.seed)
-    return _Numbered(tuple(training[i] for i in numbers), tuple(numbers.tolist())), held_out
+    return Numbered(tuple(training[i] for i in numbers), tuple(numbers.tolist())), held_out
 
 
 def _held_out(

@@ -80,8 +80,7 @@ def initialize(network: TaskNetwork, init: str) -> Account:
     if init == "scratch":
         return Account(init, (), 0, total)
     if init == RANDOM_FROZEN:
-        parts = ("backbone",) if network.decoder is None else ("backbone", "decoder")
-        return Account(init, parts, 0, total)
+        return Account(init, ("backbone",) if network.decoder is None else ("backbone", "decoder"), 0, total)
     path = Path(init)
     if path.suffix == ".safetensors" and read_description(path) is None:
         left_over = _load_foreign(network.backbone, checkpoint.load_tensors(path), path)

@@ -1,6 +1,6 @@
 """Scores of a run on pictures it was not trained on, always beside the scores of knowing nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ SMALLEST = 11
 """Sides in pixels of the smallest picture that SSIM's window fits into."""
 
 Progress = Callable[[int, int], None] | None
+Keep = Callable[[Batch, NDArray[Any], int], None]
 
 
 def evaluate_colorization(
@@ -111,11 +112,27 @@ PSNR_OF_EQUALS = 100.0
 
 
 def evaluate_task(
-    model: TaskModel, folder: Path, split: str | None, layout: str | None, progress: Progress
+    model: TaskModel,
+    folder: Path,
+    split: str | None,
+    layout: str | None,
+    progress: Progress,
+    *,
+    without: Collection[str] = (),
+    keep: Keep | None = None,
 ) -> dict[str, Any]:
     """A fine-tuned network on labelled pictures: ``scores`` of the network and of the ``constant`` predictor.
 
     Masks are scored at their own size, labels at the size of the training.
+
+    Args:
+        model: the network.
+        folder: the pictures.
+        split: list of pictures; test, else val, else all where it is None.
+        layout: of the folder; recognised where it is None.
+        progress: told (pictures done, all).
+        without: ids of pictures that are left out.
+        keep: told each batch, what was predicted for it (as ``Task.prediction`` gives it), and the number of classes.
 
     Raises:
         DataError: the data have no such labels or masks, or other classes.
@@ -130,7 +147,7 @@ def evaluate_task(
             f"--data {folder}: has the classes {', '.join(theirs) or 'none'}, but the run learned {', '.join(classes)}"
         )
     chosen = data.test_split(split)
-    records = chosen.records
+    records = [record for record in chosen.records if record.id not in without]
     scores, constant = model.task.meter(), model.task.meter()
     device = best_device()
     model.network.to(device)
@@ -141,6 +158,8 @@ def evaluate_task(
             progress(done, len(records))
         prediction = _predict(model, batch, device)
         scores.update(batch, prediction)
+        if keep:
+            keep(batch, prediction, len(classes))
         _constant(model, batch, constant)
         done += len(batch)
     return {

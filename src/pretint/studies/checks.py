@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pretint.studies.arms import Arm
-from pretint.studies.folder import StudyFolder
-from pretint.studies.options import CompareOptions
 from pretint.data.duplicates import near_copies, refuse_overlap
 from pretint.data.layouts import open_pool
 from pretint.data.record import Record
 from pretint.errors import PretintError
 from pretint.run_folder import MANIFEST, RunFolder
+from pretint.studies.arms import Arm
+from pretint.studies.folder import StudyFolder
+from pretint.studies.options import CompareOptions
 from pretint.training.progress import counting
 
 Finding = dict[str, str]
@@ -124,7 +124,9 @@ def of_rates(told: Sequence[Mapping[str, Any]], options: CompareOptions) -> list
         one["name"]: one["rate"] for one in told if one["rate"] in (rates[0], rates[-1]) and len(one["search"]) > 1
     }
     if not edges:
-        return [_finding("learning rates", "ok", "No arm's best learning rate lies at the edge of those that were tried.")]
+        return [
+            _finding("learning rates", "ok", "No arm's best learning rate lies at the edge of those that were tried.")
+        ]
     words = ", ".join(f"{name} {rate:g}" for name, rate in edges.items())
     return [
         _finding(
@@ -181,7 +183,9 @@ def _copies_finding(name: str, run: Path, pool: int, copies: Mapping[str, Sequen
     if not copies:
         return _finding(name, "ok", f"{run.name}: no test picture is a near copy of its {pool:,} pictures.")
     what = "they are scored on all the same" if keep else "they are left out for every arm"
-    words = f"{run.name}: {len(copies)} test pictures are near copies of its {pool:,} pictures ({_named(copies)}); {what}."
+    words = (
+        f"{run.name}: {len(copies)} test pictures are near copies of its {pool:,} pictures ({_named(copies)}); {what}."
+    )
     return _finding(name, "warning", words)
 
 

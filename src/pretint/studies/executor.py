@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -108,6 +109,7 @@ class _Slot(threading.Thread):
             if self._ended:
                 return {"state": "interrupted"}
             if self._worker is None or self._worker.poll() is not None:
+                self._close()
                 self._worker = self._start()
         worker = self._worker
         assert worker.stdin
@@ -146,6 +148,7 @@ class _Slot(threading.Thread):
             return
         assert self._worker.stdin
         assert self._worker.stdout
-        self._worker.stdin.close()
+        with suppress(BrokenPipeError):  # what was not read by a worker that is dead
+            self._worker.stdin.close()
         self._worker.wait()
         self._worker.stdout.close()

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pretint.studies.arms import Arm
-from pretint.studies.options import CompareOptions
 from pretint.data.record import Record, Source
 from pretint.data.splits import carve_validation, label_matrix, subset
 from pretint.errors import DataError
 from pretint.experiments.options import FinetuneOptions
 from pretint.methods import names
 from pretint.recipe import as_values
+from pretint.studies.arms import Arm
+from pretint.studies.options import CompareOptions
 
 SEARCH_SEED = 1000
 """Added to the study's seed for the trial of learning rates, so that no repetition is the one that was tuned on."""
@@ -107,7 +107,7 @@ def training_pictures(
     source: Source, options: CompareOptions, seed: int
 ) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
     """Training and held-out pictures of a repetition, as the fine-tuning takes them."""
-    records = source.split(options.split or source.training_split())
+    records = source.training_split(options.split).records
     return carve_validation(records, options.validation, seed) if options.validation else (records, ())
 
 

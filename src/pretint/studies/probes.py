@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretint import recipe
-from pretint.studies.folder import StudyFolder
-from pretint.studies.work import npz
 from pretint.data.layouts import open_source
 from pretint.data.splits import label_matrix
 from pretint.errors import DataError
@@ -24,6 +22,8 @@ from pretint.inference.models import best_device, build_task_network
 from pretint.metrics import labels
 from pretint.metrics.probing import knn, linear_probe
 from pretint.run_folder import write_atomically
+from pretint.studies.folder import StudyFolder
+from pretint.studies.work import npz
 
 
 def key_of(arm: str, mode: str, depth: int, fraction: float, seed: int) -> str:

@@ -96,4 +96,4 @@ class StudyProgress:
         values = job.values
         validations = -(-values["epochs"] // values["loop"]["validate_every"])
         scored = validations * self._pictures.held_out + (self._pictures.test if job.kind == "finetune" else 0)
-        return _START + step * (job.steps + _FORWARD * scored / values["batch_size"])
+        return float(_START + step * (job.steps + _FORWARD * scored / values["batch_size"]))

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pretint.run_folder import write_atomically
 from pretint.studies import checks, labels_saved, resampling, statistics
 from pretint.studies.arms import Arm
 from pretint.studies.folder import StudyFolder
 from pretint.studies.options import CompareOptions
 from pretint.studies.plan import Job, seeds_of
-from pretint.run_folder import write_atomically
 
 Cell = dict[str, Any]
 _COLUMNS = ("arm", "mode", "depth", "fraction", "seed", "state", "score", "seconds")
@@ -39,7 +39,9 @@ class Results:
         """The rate with the best score on validation pictures; of equals the smaller. None where no trial is finished."""
         if not trials:
             return options.rates_to_try[0] if len(options.rates_to_try) == 1 else options.rate
-        found = [(outcome["held_out"][self.score], -job.rate) for job in trials if (outcome := self.folder.outcome(job.key))]
+        found = [
+            (outcome["held_out"][self.score], -job.rate) for job in trials if (outcome := self.folder.outcome(job.key))
+        ]
         return -max(found)[1] if found else None
 
     def document(
@@ -172,7 +174,13 @@ class Results:
                     picture_variance=variance,
                     pictures=pictures,
                 )
-                where = {"arm": arm.name, "reference": arm.reference, "mode": mode, "depth": depth, "fraction": fraction}
+                where = {
+                    "arm": arm.name,
+                    "reference": arm.reference,
+                    "mode": mode,
+                    "depth": depth,
+                    "fraction": fraction,
+                }
                 found.append((where, difference))
         rows = []
         for mode in self.options.modes:
@@ -221,9 +229,9 @@ class Results:
             return rows
         scores: dict[tuple[str, int | None], dict[str, dict[float, list[float]]]] = {}
         for (mode, depth, fraction), arms in self._groups(cells).items():
-            for arm, found in arms.items():
+            for name, found in arms.items():
                 if len(found) == self.options.seeds:
-                    of_arm = scores.setdefault((mode, depth), {}).setdefault(arm, {})
+                    of_arm = scores.setdefault((mode, depth), {}).setdefault(name, {})
                     of_arm[fraction] = [cell["score"] for cell in found]
         for (mode, depth), by_arm in scores.items():
             for arm in self.arms:
@@ -248,4 +256,3 @@ def _verdict(differences: Sequence[Mapping[str, Any]], saved: Sequence[Mapping[s
         f"With {100 * row['fraction']:g} % of the labels: {row['words']}" for row in differences if row["mode"] == mode
     ]
     return " ".join([*words, *(row["words"] for row in saved if row["mode"] == mode)])
-

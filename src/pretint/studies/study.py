@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from pretint import recipe
+from pretint.data.layouts import open_source
+from pretint.data.record import Record, Source, fingerprint
+from pretint.errors import DataError, Interrupted, PretintError, RunError
+from pretint.experiments.environment import cores, environment
+from pretint.experiments.options import differences
+from pretint.methods import load
 from pretint.studies import checks
 from pretint.studies.arms import Arm, resolve
 from pretint.studies.executor import run_jobs
@@ -19,12 +25,6 @@ from pretint.studies.options import FREE_ON_RESUME, CompareOptions
 from pretint.studies.plan import Job, Pictures, cells, check_positives, searches, training_pictures
 from pretint.studies.progress import StudyProgress
 from pretint.studies.results import Results
-from pretint.data.layouts import open_source
-from pretint.data.record import Record, Source, fingerprint
-from pretint.errors import DataError, Interrupted, PretintError, RunError
-from pretint.experiments.environment import cores, environment
-from pretint.experiments.options import differences
-from pretint.methods import load
 from pretint.training.hardware import choose_precision
 
 
@@ -245,7 +245,9 @@ def _test_list(source: Source, options: CompareOptions) -> str:
 def _fingerprint(head: Mapping[str, Any], records: Sequence[Record]) -> str:
     now = fingerprint(records)
     if head.get("data", {}).get("fingerprint", now) != now:
-        raise RunError("--resume: the pictures have changed since the study was begun; restore them, or begin a new one")
+        raise RunError(
+            "--resume: the pictures have changed since the study was begun; restore them, or begin a new one"
+        )
     return now
 
 

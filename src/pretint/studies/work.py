@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretint import recipe
-from pretint.studies.folder import StudyFolder
 from pretint.data.feed import Batch
 from pretint.data.record import VOID
 from pretint.errors import RunError
@@ -27,6 +26,7 @@ from pretint.inference.evaluating import evaluate_task
 from pretint.inference.models import load_task
 from pretint.metrics.segmentation import confusion_matrix
 from pretint.run_folder import RunFolder, write_atomically
+from pretint.studies.folder import StudyFolder
 
 PATIENCE = 120
 """Seconds to wait for a training of a killed study to end: it saves first."""

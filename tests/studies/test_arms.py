@@ -1,0 +1,108 @@
+"""Arms from their words: what they start from, what their network is, whom they are compared with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pretint.errors import OptionError
+from pretint.studies.arms import architecture_of_arm, parse, resolve
+
+BASE: dict[str, Any] = {
+    "backbone": "unet", "decoder": "auto", "size": 32,
+    "unet": {"width": 0.5, "planes": "L"}, "residual": {"width": 48, "planes": "L"},
+}  # fmt: skip
+
+
+def run(folder: Path, **options: Any) -> str:
+    """The manifest of a run, which is all that an arm looks at."""
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"kind": "pretrain", "options": {**BASE, **options}}))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "inits", "planes", "first_seed"),
+    [
+        ("scratch", "scratch", ("scratch",), None, None),
+        ("scratch-rgb", "scratch-rgb", ("scratch",), "RGB", None),
+        ("random-frozen", "random-frozen", ("random-frozen",), None, None),
+        ("runs/small", "small", ("runs/small",), None, None),
+        ("runs/small/", "small", ("runs/small/",), None, None),
+        ("mine=runs/a,runs/b", "mine", ("runs/a", "runs/b"), None, None),
+        ("net=w/resnet18.safetensors@planes=L", "net", ("w/resnet18.safetensors",), "L", None),
+        ("w/resnet18.safetensors", "resnet18", ("w/resnet18.safetensors",), None, None),
+        ("again=scratch@first-seed=100", "again", ("scratch",), None, 100),
+        ("a=b/c=d", "a", ("b/c=d",), None, None),
+    ],
+)
+def test_words(words: str, name: str, inits: tuple[str, ...], planes: str | None, first_seed: int | None) -> None:
+    arm = parse(words)
+    assert (arm.name, arm.inits, arm.planes, arm.first_seed) == (name, inits, planes, first_seed)
+
+
+@pytest.mark.parametrize("words", ["", "a=", "runs/a@planes=XYZ", "runs/a@first-seed=-1", "x=scratch,runs/a"])
+def test_words_that_mean_nothing(words: str) -> None:
+    with pytest.raises(OptionError, match="--arms"):
+        parse(words)
+
+
+def test_scratch_is_always_there_and_first(tmp_path: Path) -> None:
+    arms = resolve([f"mine={run(tmp_path / 'a')}"], BASE)
+    assert [(arm.name, arm.reference) for arm in arms] == [("scratch", None), ("mine", "scratch")]
+    assert arms[0].network == arms[1].network == {"backbone": "unet", "decoder": "auto", "unet": BASE["unet"]}
+
+
+def test_colour_is_compared_with_colour(tmp_path: Path) -> None:
+    """What RGB brings must not pass for what pretraining brings."""
+    shapes = {"conv1.weight": (8, 3, 7, 7), "layer1.0.conv1.weight": (8, 8, 3, 3)}
+    save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, tmp_path / "net.safetensors")
+    arms = {arm.name: arm for arm in resolve([str(tmp_path / "net.safetensors"), "scratch-rgb"], BASE)}
+    assert arms["scratch-rgb"].reference == "scratch"
+    assert arms["net"].planes == "RGB"
+    own = arms[arms["net"].reference or ""]
+    assert own.inits == ("scratch",)
+    assert own.network == arms["net"].network
+    assert own.network is not None
+    assert own.network["residual"] == {"width": 8, "blocks": [1], "stem": "torchvision", "planes": "RGB"}
+    # The scratch arm on RGB is a U-Net, so it is not the one.
+    assert own.name == "scratch-net"
+
+
+def test_repetitions_take_the_pretrainings_in_turn(tmp_path: Path) -> None:
+    arm = resolve([f"mine={run(tmp_path / 'a')},{run(tmp_path / 'b')}"], BASE)[1]
+    assert [Path(arm.init(i)).name for i in range(5)] == ["a", "b", "a", "b", "a"]
+
+
+def test_pretrainings_of_one_arm_are_of_one_network(tmp_path: Path) -> None:
+    other = run(tmp_path / "b", unet={"width": 1.0, "planes": "L"})
+    with pytest.raises(OptionError, match="mine: its runs have different networks"):
+        resolve([f"mine={run(tmp_path / 'a')},{other}"], BASE)
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (["runs/none"], "runs/none: there is no such run or file"),
+        (["scrath"], "did you mean scratch"),
+        (["scratch-rgb", "scratch-rgb"], "two arms are called scratch-rgb"),
+        (["scratch=random-frozen"], "scratch is the name of the arm without pretraining"),
+    ],
+)
+def test_arms_that_cannot_be(words: list[str], match: str) -> None:
+    with pytest.raises(OptionError, match=match):
+        resolve(words, BASE)
+
+
+def test_a_unet_of_another_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"--size 32: .* take --size 64"):
+        resolve([run(tmp_path / "a", size=64)], BASE)
+
+
+def test_the_first_arm_that_tells_says_what_is_built(tmp_path: Path) -> None:
+    told = architecture_of_arm(f"mine={run(tmp_path / 'a', size=64)}@planes=L")
+    assert told == {"backbone": "unet", "decoder": "auto", "size": 64, "unet": BASE["unet"]}
+    assert architecture_of_arm("random-frozen") == {}

@@ -1,0 +1,85 @@
+"""Jobs side by side in processes: one that fails or is killed stops no other."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pretint import recipe
+from pretint.commands.finetune import SCHEMA
+from pretint.commands.resolve import options_from_call
+from pretint.errors import Interrupted
+from pretint.studies.executor import run_jobs
+from tests.conftest import SOURCES
+from tests.experiments.tiny_runs import FINETUNE
+
+
+@pytest.fixture(autouse=True)
+def _workers_find_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", SOURCES)
+
+
+def job(key: str, **changes: Any) -> dict[str, Any]:
+    """The time that a step of a tiny network takes."""
+    values = recipe.as_values(options_from_call(SCHEMA, {**FINETUNE, "data": "d", "out": "o"}))
+    return {"key": key, "kind": "time", "values": {**values, **changes}, "classes": ["a", "b"]}
+
+
+def children() -> Iterator[int]:
+    """Processes that this one has started."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if int(fields[1]) == os.getpid() and b"pretint.studies.worker" in command:
+                yield int(entry.name)
+
+
+def test_one_that_fails_and_one_that_is_killed_stop_no_other(tmp_path: Path) -> None:
+    endless = {"size": 1024, "batch_size": 32}  # takes many seconds
+    jobs = [job("bad", backbone="none"), job("killed", **endless), job("good"), job("last")]
+    outcomes: dict[str, dict[str, Any]] = {}
+
+    def kill() -> None:
+        until = time.monotonic() + 60
+        while "bad" not in outcomes and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        for process in children():
+            os.kill(process, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    run_jobs(
+        jobs, count=1, threads=1, folder=tmp_path, done=lambda one, outcome: outcomes.update({one["key"]: outcome})
+    )
+    killer.join()
+    assert {key: outcome["state"] for key, outcome in outcomes.items()} == {
+        "bad": "failed", "killed": "failed", "good": "finished", "last": "finished",
+    }  # fmt: skip
+    assert "none: unknown" in outcomes["bad"]["error"]
+    assert "was killed (signal 9)" in outcomes["killed"]["error"]
+    assert 0 < outcomes["good"]["seconds_a_step"] < 60
+    assert not list(children())
+
+
+def test_a_wish_to_stop_ends_the_workers(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    def done(one: Any, outcome: dict[str, Any]) -> None:
+        begun.append(one["key"])
+        if len(begun) == 1:  # a second one would interrupt at once
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted, match="--resume goes on"):
+        run_jobs([job(str(i)) for i in range(40)], count=2, threads=1, folder=tmp_path, done=done)
+    assert len(begun) < 40
+    assert not list(children())
