@@ -50,12 +50,10 @@ def run_jobs(
         slots = [_Slot(waiting, outcomes, threads, log) for _ in range(min(count, len(jobs)))]
         try:
             running = len(slots)
-            while running:
+            while running and not stop.asked:
                 try:
                     one = outcomes.get(timeout=0.2)
                 except queue.Empty:
-                    if stop.asked:
-                        raise Interrupted(folder) from None
                     continue
                 if one is None:
                     running -= 1
