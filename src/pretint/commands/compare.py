@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pretint.commands.resolve import Schema, options_from_arguments, options_from_call
+from pretint.errors import PretintError
 from pretint.studies.arms import architecture_of_arm
 from pretint.studies.options import CompareOptions
 
@@ -55,7 +56,15 @@ def command(arguments: Sequence[str]) -> None:
     document = _run(options, quiet=False)
     if options.json:
         print(json.dumps(document, indent=1))
-        return
+    else:
+        _show(document, options.out)
+    if document["failed"]:
+        raise PretintError(
+            f"{options.out}: {len(document['failed'])} cells or trials failed, the others stand; --resume tries them again"
+        )
+
+
+def _show(document: dict[str, Any], out: Path) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)

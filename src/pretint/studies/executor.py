@@ -120,6 +120,8 @@ class _Slot(threading.Thread):
             answer = ""
         if answer:
             outcome: Outcome = json.loads(answer)
+            if outcome["state"] == "interrupted" and not self._ended:
+                return {**outcome, "state": "failed", "error": "the worker was stopped from outside; --resume goes on"}
             return outcome
         code = worker.wait()
         if self._ended:

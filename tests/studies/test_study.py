@@ -1,0 +1,193 @@
+"""A study end to end: its numbers follow from its cells, it resumes, and what fails stops nothing else."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import average_precision_score
+
+import pretint
+from pretint.cli import main
+from pretint.errors import DataError, PretintError, RunError
+from tests.conftest import Command
+from tests.experiments.tiny_runs import arguments
+from tests.studies.conftest import STUDY
+
+TIMES = ("seconds", "begun", "command", "options", "environment")
+
+
+def read(study: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((study / "study.json").read_text())
+    return document
+
+
+def numbers(document: dict[str, Any]) -> dict[str, Any]:
+    """Everything but times and what was asked for."""
+    cells = [{k: v for k, v in cell.items() if k != "seconds"} for cell in document["cells"]]
+    return {k: v for k, v in document.items() if k not in TIMES} | {"cells": cells}
+
+
+def scores(document: dict[str, Any], arm: str, fraction: float) -> list[float]:
+    return [cell["score"] for cell in document["cells"] if (cell["arm"], cell["fraction"]) == (arm, fraction)]
+
+
+def test_every_cell_is_there(study: Path) -> None:
+    document = read(study)
+    assert document["state"] == "finished"
+    found = {(c["arm"], c["fraction"], c["seed"], c["state"]) for c in document["cells"]}
+    assert found == {(a, f, s, "finished") for a in ("scratch", "again", "mine") for f in (0.5, 1.0) for s in (0, 1)}
+    assert document["failed"] == {}
+    rows = list(csv.DictReader((study / "table.csv").open()))
+    assert [float(row["score"]) for row in rows] == [cell["score"] for cell in document["cells"]]
+
+
+def test_scores_are_those_of_the_kept_predictions(study: Path) -> None:
+    for cell in read(study)["cells"]:
+        with np.load(study / "cells" / f"{cell['key']}.npz") as kept:
+            assert len(kept["ids"]) == 10
+            expected = np.mean([average_precision_score(kept["targets"][:, k], kept["scores"][:, k]) for k in range(2)])
+        assert cell["score"] == pytest.approx(expected)
+
+
+def test_the_tables_follow_from_the_cells(study: Path) -> None:
+    document = read(study)
+    assert len(document["table"]) == 6
+    for row in document["table"]:
+        found = scores(document, row["arm"], row["fraction"])
+        assert row["mean"] == pytest.approx(np.mean(found))
+        low, high = stats.t.interval(0.95, 1, np.mean(found), stats.sem(found))
+        assert (row["low"], row["high"]) == pytest.approx((low, high))
+    for row in document["differences"]:
+        one, other = scores(document, row["arm"], row["fraction"]), scores(document, row["reference"], row["fraction"])
+        assert row["mean"] == pytest.approx(np.mean(np.subtract(one, other)))
+    assert {(row["arm"], row["reference"]) for row in document["differences"]} == {("again", "scratch"), ("mine", "scratch")}
+
+
+def test_the_same_seeds_give_the_same_bits(study: Path) -> None:
+    rows = [row for row in read(study)["differences"] if row["arm"] == "again"]
+    assert [row["verdict"] for row in rows] == ["identical", "identical"]
+    assert "identical scores" in read(study)["verdict"]
+
+
+def test_the_constant_predictor_is_told(study: Path) -> None:
+    assert read(study)["constant"]["map"] == pytest.approx(0.5)  # each label on half of the test pictures
+
+
+def test_what_was_loaded_is_told(study: Path) -> None:
+    arms = {arm["name"]: arm for arm in read(study)["arms"]}
+    assert arms["scratch"]["loaded"] == 0
+    assert arms["mine"]["loaded"] > 0.5
+    assert arms["mine"]["parts"] == ["backbone"]
+    assert (arms["mine"]["pretrainings"], arms["scratch"]["pretrainings"]) == (1, 0)
+
+
+def test_weights_are_removed_and_metrics_stay(study: Path) -> None:
+    runs = list((study / "runs").iterdir())
+    assert len(runs) == 12
+    assert not any((run / "checkpoints").exists() for run in runs)
+    assert all((run / "metrics.jsonl").exists() for run in runs)
+
+
+def test_one_at_a_time_gives_the_same(study: Path, parted: Path, coloring_run: Path, tmp_path: Path) -> None:
+    arms = ["again=scratch", f"mine={coloring_run}"]
+    document = pretint.compare(data=parted, out=tmp_path / "one", arms=arms, jobs=1, **STUDY)
+    assert numbers(document) == numbers(read(study))
+
+
+def test_a_study_that_was_killed_goes_on(
+    study: Path, parted: Path, coloring_run: Path, start_command: Command, tmp_path: Path
+) -> None:
+    """Killed outright after some cells; its workers see that it is gone."""
+    out = tmp_path / "killed"
+    asked = STUDY | {"data": parted, "out": out, "arms": ["again=scratch", f"mine={coloring_run}"], "jobs": 2}
+    process = start_command(*arguments("compare", asked))
+    until = time.monotonic() + 90
+    while len(list((out / "cells").glob("*.json"))) < 3:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = {path: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
+    document = pretint.compare(resume=True, **asked)
+    assert numbers(document) == numbers(read(study))
+    assert all(path.stat().st_mtime_ns == changed for path, changed in before.items())  # none was run again
+
+
+def test_a_cell_that_fails_stops_no_other(
+    parted: Path, coloring_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(coloring_run, broken)
+    (weights,) = broken.glob("checkpoints/*/weights.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    asked = STUDY | {"data": parted, "out": tmp_path / "study", "arms": [f"bad={broken}"], "fractions": [1.0]}
+    assert main(arguments("compare", asked)) == 2
+    captured = capsys.readouterr()
+    document = read(tmp_path / "study")
+    states = {(cell["arm"], cell["state"]) for cell in document["cells"]}
+    assert states == {("scratch", "finished"), ("bad", "failed")}
+    assert all("checksum" in cell["error"] for cell in document["cells"] if cell["arm"] == "bad")
+    assert "2 cells or trials failed" in captured.err
+    # Mended, only what failed is run.
+    shutil.copy(next(coloring_run.glob("checkpoints/*/weights.safetensors")), weights)
+    assert main([*arguments("compare", asked), "--resume"]) == 0
+    assert {cell["state"] for cell in read(tmp_path / "study")["cells"]} == {"finished"}
+
+
+def test_the_rate_is_chosen_on_validation_pictures(parted: Path, tmp_path: Path) -> None:
+    asked = STUDY | {"rates": [0.0001, 0.01], "seeds": 1, "fractions": [1.0]}
+    document = pretint.compare(data=parted, out=tmp_path / "study", **asked)
+    (arm,) = document["arms"]
+    assert [trial["rate"] for trial in arm["search"]] == [0.0001, 0.01]
+    assert arm["rate"] == max(arm["search"], key=lambda trial: (trial["score"], -trial["rate"]))["rate"]
+    trial = json.loads(next((tmp_path / "study" / "cells").glob("*search*rate0.01.json")).read_text())
+    assert "scores" not in trial  # it never saw a test picture
+    assert any(check["name"] == "learning rates" for check in document["checks"])
+
+
+def test_frozen_features_at_every_depth(parted: Path, coloring_run: Path, tmp_path: Path) -> None:
+    asked = STUDY | {"modes": ["linear", "knn"], "arms": [f"mine={coloring_run}"]}
+    document = pretint.compare(data=parted, out=tmp_path / "study", **asked)
+    found = {(c["arm"], c["mode"], c["depth"], c["fraction"], c["seed"]) for c in document["cells"]}
+    assert found == {
+        (arm, mode, depth, fraction, seed)
+        for arm in ("scratch", "mine") for mode in ("linear", "knn") for depth in (2, 4, 8, 16)
+        for fraction in (0.5, 1.0) for seed in (0, 1)
+    }  # fmt: skip
+    cell = document["cells"][0]
+    with np.load(tmp_path / "study" / "cells" / f"{cell['key']}.npz") as kept:
+        expected = np.mean([average_precision_score(kept["targets"][:, k], kept["scores"][:, k]) for k in range(2)])
+    assert cell["score"] == pytest.approx(expected)
+
+
+def test_a_changed_option_is_refused_on_resume(study: Path, parted: Path, coloring_run: Path) -> None:
+    arms = ["again=scratch", f"mine={coloring_run}"]
+    with pytest.raises(RunError, match="--resume: --least-steps differs"):
+        pretint.compare(data=parted, out=study, arms=arms, resume=True, **STUDY | {"least_steps": 9})
+    with pytest.raises(RunError, match="holds a study already"):
+        pretint.compare(data=parted, out=study, arms=arms, **STUDY)
+
+
+def test_pictures_that_are_trained_and_tested_on_are_an_error(parted: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"train.*test|all.*test"):
+        pretint.compare(data=parted, out=tmp_path / "study", split="all", **STUDY)
+    assert not (tmp_path / "study").exists()
+
+
+def test_data_without_a_test_list_are_refused(labelled: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no list test or val"):
+        pretint.compare(data=labelled, out=tmp_path / "study", **STUDY)
+
+
+def test_nothing_but_failures_is_an_error(parted: Path, tmp_path: Path) -> None:
+    with pytest.raises(PretintError, match="every cell failed"):
+        pretint.compare(data=parted, out=tmp_path / "study", **STUDY | {"multilabel": {"head": "paper"}, "rate": 1e30, "rates": [1e30]})
