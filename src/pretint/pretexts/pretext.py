@@ -97,7 +97,7 @@ class ColorError:
         error = (predicted - batch.ab).abs().mean(dim=(1, 2, 3)).sum()
         grey = batch.ab.abs().mean(dim=(1, 2, 3)).sum()
         chroma = [ab.norm(dim=1).mean(dim=(1, 2)).sum() for ab in (predicted, batch.ab)]
-        self._sums += torch.stack([error, grey, *chroma]).double().cpu()
+        self._sums += torch.stack([error, grey, *chroma]).cpu().double()  # in this order: Apple's GPU knows no float64
         self._count += len(batch.rgb)
 
     def compute(self) -> dict[str, float]:
