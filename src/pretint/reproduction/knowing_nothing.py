@@ -71,7 +71,7 @@ def numbers(scenes: Path, scratch: Path) -> list[Number]:
         above(
             "ssim_gain",
             "What a small colorizer adds to the SSIM",
-            "Likewise; near 0, and of a sign that a longer training or another machine may turn.",
+            "Likewise. Most of SSIM is lightness, which is the true one in both.",
             0,
             scores["ssim_toy"]["mean"] - scores["ssim_grey"]["mean"],
         ),
