@@ -61,6 +61,9 @@ def test_one_entry_a_validation(probed: Path, lists: Path) -> None:
         assert all(1 <= rank <= 40 for rank in entry["ranks"].values())
     assert (account["score"], account["method"], account["training"], account["scored"]) == ("map", "ridge", 30, 10)
     assert account["folder"] == str(lists)
+    chosen = choose_pictures(lists, 2000, 0)
+    shares = [np.mean([name in (r.labels or ()) for r in chosen.scored]) for name in chosen.classes]
+    assert account["constant"] == pytest.approx(np.mean(shares))
     assert len({str(entry["scores"]) for entry in entries}) > 1  # it looks at the weights of the epoch
 
 
@@ -98,6 +101,8 @@ def test_knn_of_single_labels_by_scikit_learn(pictures: Path, sorted_pictures: P
     for stride, x in tables.items():
         oracle = KNeighborsClassifier(12, metric="cosine", algorithm="brute", weights=lambda d: np.exp((1 - d) / 0.07))
         assert entry["scores"][stride] == oracle.fit(x[:12], labels[:12]).score(x[12:], labels[12:])
+    share = max(entry["scores"].values())
+    assert entry["error"] == pytest.approx((share * (1 - share) / 4) ** 0.5, rel=0.2)  # of a share among four pictures
 
 
 def test_the_training_does_not_notice(probed: Path, pictures: Path, tmp_path: Path) -> None:
@@ -151,19 +156,19 @@ def test_what_is_said(pictures: Path, lists: Path, tmp_path: Path, capsys: pytes
     out = tmp_path / "run"
     pretint.pretrain(data=pictures, out=out, probe=data, quiet=False, **PRETRAIN | {"epochs": 2})
     said = capsys.readouterr().err.splitlines()
-    assert sum("probe: 1 pictures left out; the first:" in line and "07.png" in line for line in said) == 1
+    assert sum("probe: 1 pictures left out; the first:" in line and "07.png" in line for line in said) == 3
     number = r"\d\.\d{3}"
     depths = "  ".join(f"{stride}: {number}" for stride in STRIDES)
     first, second = (line for line in said if re.match(r"epoch \d  probe ", line))
     found = rf"map at stride {depths}  \(effective rank \d+\.\d to \d+\.\d\)"
-    assert re.fullmatch(rf"epoch 1  probe {found}  untrained {number}", first)
-    course = re.fullmatch(
-        rf"epoch 2  probe {found}  (rising|not rising): ([+-]{number}) on epoch 1  untrained {number}", second
-    )
+    floors = rf"untrained {number}, constant {number}"
+    assert re.fullmatch(rf"epoch 1  probe {found}  standard error {number}  {floors}", first)
+    words = rf"(the best so far|not above epoch 1), by ({number}) \(standard error {number}\)"
+    course = re.fullmatch(rf"epoch 2  probe {found}  {words}  {floors}", second)
     assert course
     best = [max(entry["scores"].values()) for entry in probes(out)]
-    assert course[1] == ("rising" if best[1] > best[0] else "not rising")
-    assert float(course[2]) == pytest.approx(best[1] - best[0], abs=1e-3)
+    assert course[1] == ("the best so far" if best[1] > best[0] else "not above epoch 1")
+    assert float(course[2]) == pytest.approx(abs(best[1] - best[0]), abs=1e-3)
 
 
 def test_pictures_are_chosen_by_the_seed_and_fairly(lists: Path) -> None:
@@ -201,3 +206,8 @@ def test_what_is_refused(pictures: Path, lists: Path, tmp_path: Path) -> None:
     with pytest.raises(pretint.OptionError, match="--probe-every"):
         pretint.pretrain(**options, probe=lists, probe_every=0)
     assert not (tmp_path / "run").exists()
+    broken = shutil.copytree(lists, tmp_path / "broken")
+    for record in choose_pictures(lists, 2000, 0).scored:
+        (broken / record.id).write_bytes(b"no picture")
+    with pytest.raises(pretint.DataError, match=r"--probe .*too few of its pictures can be read; .*is no picture"):
+        pretint.pretrain(**options, probe=broken)

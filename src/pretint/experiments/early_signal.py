@@ -4,20 +4,24 @@ After a validation the frozen features of a few labelled pictures are probed at 
 trained by it and no draw is made, so the training keeps its bits. The labels choose nothing either: the best checkpoint
 stays that of the pretext's own score.
 
-    metrics.jsonl   {"kind": "probe", "step", "epoch", "scores": {stride: mAP or top-1 in [0, 1]}, "ranks": {stride: rank}}
-    run.json        "probe": which pictures, which score, and the same two for the weights before the first step
+    metrics.jsonl   {"kind": "probe", "step", "epoch", "scores": {stride: mAP or top-1 in [0, 1]}, "ranks": {stride: rank},
+                    "error": standard error of the best depth's score, over scored pictures}
+    run.json        "probe": which pictures, which score, that of a constant predictor, and scores, ranks and error of the
+                    weights before the first step
 
 The scored pictures are a part of the labelled folder's training list; its test list is never opened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pretint.data.layouts import open_source
+from pretint.data.randomness import generator
 from pretint.data.record import Record, fingerprint
 from pretint.data.splits import carve_validation, label_matrix, subset
 from pretint.errors import DataError, RunError
@@ -32,6 +36,8 @@ from pretint.pretexts.pretext import Pretext
 
 SCORED = 0.25
 """Share of the probe's pictures that are scored; the others are learned from."""
+RESAMPLINGS = 200
+"""Bootstrap samples of the scored pictures, for the standard error."""
 LEAST = 8
 """Labelled pictures below which a score says nothing."""
 
@@ -111,13 +117,14 @@ class EarlySignal:
             "classes": list(chosen.classes),
             "method": self.options.probe_method,
             "score": chosen.score,
+            "constant": self._constant(),
         }
         before = self.start.run.manifest.get("probe")
         if before is None:
             pretext.to(self.start.fabric.device)
-            untrained = self._measured(pretext.backbone, told=True)
+            untrained = self._measured(pretext.backbone)
             self.start.note(probe={**account, "untrained": untrained})
-            self.start.say(f"untrained  probe {_listed(chosen.score, untrained)}")
+            self.start.say(f"untrained  probe {_listed(chosen.score, untrained)}  constant {account['constant']:.3f}")
         elif {**before, **account, "folder": ""} != {**before, "folder": ""}:
             raise RunError(
                 f"--probe {chosen.folder}: {self.start.run.path} was probed on other pictures or in another way, and the "
@@ -131,14 +138,15 @@ class EarlySignal:
         assert isinstance(objective, Pretext)
         run = self.start.run
         earlier = [entry for entry in run.metrics() if entry["kind"] == "probe"]
-        found = self._measured(objective.backbone)
+        found = self._measured(objective.backbone, epochs)
         run.append_metrics(step=epochs * self.steps_per_epoch, epoch=epochs, kind="probe", **found)
+        account = run.manifest["probe"]
         words = [f"epoch {epochs}  probe {_listed(self.pictures.score, found)}", _course(found, earlier)]
-        words += [f"untrained {_best(run.manifest['probe']['untrained']):.3f}"]
+        words += [f"untrained {_best(account['untrained']):.3f}, constant {account['constant']:.3f}"]
         self.start.say("  ".join(filter(None, words)))
 
-    def _measured(self, backbone: Backbone, told: bool = False) -> dict[str, dict[str, float]]:
-        """``scores`` and ``ranks`` by stride."""
+    def _measured(self, backbone: Backbone, epochs: int = 0) -> dict[str, Any]:
+        """``scores`` and ``ranks`` by stride, and the ``error`` of the best score."""
         chosen = self.pictures
         records = (*chosen.training, *chosen.scored)
         options = self.options
@@ -150,13 +158,15 @@ class EarlySignal:
             batch_size=options.batch_size,
             workers=self.start.workers,
         )
-        if told and embedding.refused:
+        if embedding.refused:
             self.start.say(f"probe: {len(embedding.refused)} pictures left out; the first: {embedding.refused[0][1]}")
         learned = embedding.rows < len(chosen.training)
-        if learned.sum() < 2 or learned.all():
-            raise DataError(f"--probe {chosen.folder}: too few of its pictures can be read; {embedding.refused[0][1]}")
         labels = label_matrix([records[i] for i in embedding.rows], chosen.classes)
-        scores, ranks = {}, {}
+        if learned.sum() < 2 or not (labels[learned].any(axis=0) & labels[~learned].any(axis=0)).any():
+            raise DataError(f"--probe {chosen.folder}: too few of its pictures can be read; {embedding.refused[0][1]}")
+        scores: dict[str, float] = {}
+        ranks: dict[str, float] = {}
+        best = np.empty((0, 0))
         for stride, features in embedding.features.items():
             seen, target, others = features[learned], labels[learned], features[~learned]
             said = (
@@ -164,27 +174,46 @@ class EarlySignal:
                 if options.probe_method == "knn"
                 else linear_probe(seen, target, others).scores
             )
-            score = top1 if chosen.score == "top1" else mean_average_precision
-            scores[str(stride)] = score(labels[~learned], said)
+            score = self._score(labels[~learned], said)
+            best = said if score > max(scores.values(), default=-1) else best
+            scores[str(stride)] = score
             ranks[str(stride)] = effective_rank(features)
-        return {"scores": scores, "ranks": ranks}
+        draws = generator(options.seed, "probe", epochs)
+        return {"scores": scores, "ranks": ranks, "error": self._error(labels[~learned], best, draws)}
+
+    def _score(self, labels: NDArray[np.bool_], said: NDArray[np.float64]) -> float:
+        return top1(labels, said) if self.pictures.score == "top1" else mean_average_precision(labels, said)
+
+    def _error(self, labels: NDArray[np.bool_], said: NDArray[np.float64], draws: np.random.Generator) -> float:
+        """Standard error of a score by the bootstrap over scored pictures (Efron 1979)."""
+        samples = (draws.integers(0, len(labels), len(labels)) for _ in range(RESAMPLINGS))
+        # A sample of few pictures can miss every class; then it has no mAP.
+        return float(np.nanstd([self._score(labels[rows], said[rows]) for rows in samples]))
+
+    def _constant(self) -> float:
+        """Score of telling every picture the labels' frequencies."""
+        chosen = self.pictures
+        frequencies = label_matrix(chosen.training, chosen.classes).mean(axis=0)
+        labels = label_matrix(chosen.scored, chosen.classes)
+        return self._score(labels, np.tile(frequencies, (len(labels), 1)))
 
 
-def _listed(score: str, found: dict[str, dict[str, float]]) -> str:
+def _listed(score: str, found: Mapping[str, Any]) -> str:
     """``map at stride 2: 0.301  4: 0.322  (effective rank 3.1 to 9.8)``"""
     ranks = found["ranks"].values()
     listed = "  ".join(f"{stride}: {value:.3f}" for stride, value in found["scores"].items())
     return f"{score} at stride {listed}  (effective rank {min(ranks):.1f} to {max(ranks):.1f})"
 
 
-def _best(found: dict[str, dict[str, float]]) -> float:
-    return max(found["scores"].values())
+def _best(found: Mapping[str, Any]) -> float:
+    return float(max(found["scores"].values()))
 
 
-def _course(found: dict[str, dict[str, float]], earlier: Sequence[dict[str, Any]]) -> str:
-    """Whether the best depth still gains."""
+def _course(found: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> str:
+    """Whether the best depth still gains, and what chance alone may do."""
     if not earlier:
-        return ""
+        return f"standard error {found['error']:.3f}"
     peak = earlier[int(np.argmax([_best(entry) for entry in earlier]))]
     gained = _best(found) - _best(peak)
-    return f"{'rising' if gained > 0 else 'not rising'}: {gained:+.3f} on epoch {peak['epoch']}"
+    words = "the best so far, by" if gained > 0 else f"not above epoch {peak['epoch']}, by"
+    return f"{words} {abs(gained):.3f} (standard error {found['error']:.3f})"
