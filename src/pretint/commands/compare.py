@@ -77,7 +77,7 @@ def _show(document: dict[str, Any], out: Path) -> None:
         print(f"failed: {key}: {why}", file=sys.stderr)
     print(document["verdict"])
     print(
-        f"report: {options.out / 'report.html'}; all numbers: {options.out / 'study.json'}, {options.out / 'table.csv'}"
+        f"report: {out / 'report.html'}; all numbers: {out / 'study.json'}, {out / 'table.csv'}"
     )
 
 
