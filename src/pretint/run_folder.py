@@ -149,9 +149,13 @@ class RunFolder:
         lines = path.read_text(encoding="utf-8").split("\n")
         return [json.loads(line) for line in lines[:-1]]  # what stands after the last newline was cut off while writing
 
-    def cut_metrics(self, step: int) -> None:
-        """Drop what was written after a step: a resumed run writes it again."""
-        kept = [json.dumps(entry) + "\n" for entry in self.metrics() if entry["step"] <= step]
+    def cut_metrics(self, step: int, scored: bool = True) -> None:
+        """Drop what was written after a step: a resumed run writes it again. Scores of that step too, unless it was ``scored``."""
+        kept = [
+            json.dumps(entry) + "\n"
+            for entry in self.metrics()
+            if entry["step"] < step or (entry["step"] == step and (scored or entry["kind"] == "train"))
+        ]
         write_atomically(self.path / "metrics.jsonl", "".join(kept).encode())
 
     # Checkpoints

@@ -112,6 +112,20 @@ def test_metrics_written_after_the_checkpoint_are_cut(
     Outcome.of(tmp_path / "run").assert_equal(whole["pretrain"])
 
 
+def test_scores_that_no_checkpoint_knows_are_written_once(
+    trainings: dict[str, Training], whole: dict[str, Outcome], tmp_path: Path
+) -> None:
+    """Stopped at the end of an epoch, before its scores; resumed, and killed between the scores and their checkpoint."""
+    training = trainings["pretrain"]
+    steps = next(e["step"] for e in whole["pretrain"].metrics if e["kind"] == "validation")
+    training.start(tmp_path / "run", stop=steps)
+    run = RunFolder.open(tmp_path / "run")
+    assert not any(entry["kind"] == "validation" for entry in run.metrics())
+    run.append_metrics(step=steps, epoch=1, kind="validation", ab_error=1.0)
+    training.start(tmp_path / "run", resume=True)
+    Outcome.of(tmp_path / "run").assert_equal(whole["pretrain"])
+
+
 def _options(data: Path, out: Path) -> Iterator[object]:
     yield from ("--data", data, "--out", out, "--loop.accelerator", "cpu", "--loop.precision", "float32")
     yield from ("--size", 16, "--epochs", 20, "--batch-size", 4, "--loop.log-every", 1)

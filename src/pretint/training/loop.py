@@ -344,5 +344,5 @@ class Loop:
                 self._average[name].copy_(tensor)
         self._step, self._validated, self._best = progress["step"], progress["validated"], progress["best"]
         if self._main:
-            self.run.cut_metrics(self._step)
+            self.run.cut_metrics(self._step, scored=self._validated == self._step)
         return {key: tensor for key, tensor in state.items() if not key.startswith("raw/")}
