@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import stats
 from sklearn.metrics import average_precision_score
 
@@ -18,7 +19,7 @@ import pretint
 from pretint.cli import main
 from pretint.errors import DataError, PretintError, RunError
 from tests.conftest import Command
-from tests.experiments.tiny_runs import arguments
+from tests.experiments.tiny_runs import PRETRAIN, arguments
 from tests.studies.conftest import STUDY
 
 TIMES = ("seconds", "begun", "command", "options", "environment")
@@ -45,14 +46,14 @@ def test_every_cell_is_there(study: Path) -> None:
     found = {(c["arm"], c["fraction"], c["seed"], c["state"]) for c in document["cells"]}
     assert found == {(a, f, s, "finished") for a in ("scratch", "again", "mine") for f in (0.5, 1.0) for s in (0, 1)}
     assert document["failed"] == {}
-    rows = list(csv.DictReader((study / "table.csv").open()))
+    rows = list(csv.DictReader((study / "table.csv").read_text().splitlines()))
     assert [float(row["score"]) for row in rows] == [cell["score"] for cell in document["cells"]]
 
 
 def test_scores_are_those_of_the_kept_predictions(study: Path) -> None:
     for cell in read(study)["cells"]:
         with np.load(study / "cells" / f"{cell['key']}.npz") as kept:
-            assert len(kept["ids"]) == 10
+            assert len(kept["ids"]) == read(study)["test"]["pictures"]
             expected = np.mean([average_precision_score(kept["targets"][:, k], kept["scores"][:, k]) for k in range(2)])
         assert cell["score"] == pytest.approx(expected)
 
@@ -68,7 +69,10 @@ def test_the_tables_follow_from_the_cells(study: Path) -> None:
     for row in document["differences"]:
         one, other = scores(document, row["arm"], row["fraction"]), scores(document, row["reference"], row["fraction"])
         assert row["mean"] == pytest.approx(np.mean(np.subtract(one, other)))
-    assert {(row["arm"], row["reference"]) for row in document["differences"]} == {("again", "scratch"), ("mine", "scratch")}
+    assert {(row["arm"], row["reference"]) for row in document["differences"]} == {
+        ("again", "scratch"),
+        ("mine", "scratch"),
+    }
 
 
 def test_the_same_seeds_give_the_same_bits(study: Path) -> None:
@@ -78,7 +82,11 @@ def test_the_same_seeds_give_the_same_bits(study: Path) -> None:
 
 
 def test_the_constant_predictor_is_told(study: Path) -> None:
-    assert read(study)["constant"]["map"] == pytest.approx(0.5)  # each label on half of the test pictures
+    document = read(study)
+    left_out = document["test"]["left_out"]
+    kept = [i for i in range(20, 30) if f"{i:02d}.png" not in left_out]
+    shares = [np.mean([i % 2 for i in kept]), np.mean([i // 2 % 2 for i in kept])]
+    assert document["constant"]["map"] == pytest.approx(np.mean(shares))  # all pictures score alike
 
 
 def test_what_was_loaded_is_told(study: Path) -> None:
@@ -183,6 +191,36 @@ def test_pictures_that_are_trained_and_tested_on_are_an_error(parted: Path, tmp_
     assert not (tmp_path / "study").exists()
 
 
+def test_copies_of_test_pictures_are_named_and_left_out(parted: Path, tmp_path: Path) -> None:
+    """Two test pictures, encoded anew and enlarged, among the pictures that an arm was pretrained on."""
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    for i in range(12):
+        paint_photo(900 + i).save(pool / f"other-{i}.jpg")
+    data = tmp_path / "data"
+    shutil.copytree(parted, data)
+    for i in range(20, 30):
+        paint_photo(950 + i).save(data / f"{i:02d}.png")
+    for i in (23, 27):
+        Image.open(data / f"{i}.png").resize((70, 60)).save(pool / f"copy-of-{i}.jpg", quality=70)
+    pretint.pretrain(data=pool, out=tmp_path / "run", **PRETRAIN)
+    asked = STUDY | {"seeds": 1, "fractions": [1.0], "arms": [f"mine={tmp_path / 'run'}"]}
+    document = pretint.compare(data=data, out=tmp_path / "study", **asked)
+    assert document["test"]["left_out"] == ["23.png", "27.png"]
+    assert document["test"]["pictures"] == 8
+    (words,) = [c["words"] for c in document["checks"] if c["name"] == "copies of test pictures, mine"]
+    assert "2 test pictures are near copies of its 14 pictures" in words
+    assert "23.png = copy-of-23.jpg" in words
+    kept = pretint.compare(data=data, out=tmp_path / "kept", keep_leaks=True, **asked)
+    assert kept["test"]["pictures"] == 10
+
+
+def paint_photo(seed: int) -> Image.Image:
+    """Smooth noise of its own, as different from others as photographs are."""
+    draws = np.random.default_rng(seed).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    return Image.fromarray(draws).resize((56, 48), Image.Resampling.BICUBIC)
+
+
 def test_data_without_a_test_list_are_refused(labelled: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no list test or val"):
         pretint.compare(data=labelled, out=tmp_path / "study", **STUDY)
@@ -190,4 +228,8 @@ def test_data_without_a_test_list_are_refused(labelled: Path, tmp_path: Path) ->
 
 def test_nothing_but_failures_is_an_error(parted: Path, tmp_path: Path) -> None:
     with pytest.raises(PretintError, match="every cell failed"):
-        pretint.compare(data=parted, out=tmp_path / "study", **STUDY | {"multilabel": {"head": "paper"}, "rate": 1e30, "rates": [1e30]})
+        pretint.compare(
+            data=parted,
+            out=tmp_path / "study",
+            **STUDY | {"multilabel": {"head": "paper"}, "rate": 1e30, "rates": [1e30]},
+        )
