@@ -36,12 +36,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=5, help="passes of the pretraining over the photos")
+    parser.add_argument("--only", nargs="+", default=list(TASKS), choices=list(TASKS), help="tasks to run")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     pretrained = arguments.runs / "small"
     cell("pretraining", lambda: pretrain(arguments.data / "photos", pretrained, arguments.epochs))
     cell("colorization", lambda: pretint.evaluate(pretrained, data=arguments.data / "colorization_test"))
-    for name, how in TASKS.items():
+    for name in arguments.only:
+        how = TASKS[name]
         for arm in ARMS:
             init = "scratch" if arm == "scratch" else pretrained
             cell(f"{name}-{arm}", lambda: finetune(arguments, f"{name}-{arm}", how, init))  # noqa: B023 - called at once

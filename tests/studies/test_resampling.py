@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from pretint.metrics import labels, segmentation
 from pretint.studies import resampling
 from pretint.studies.statistics import paired_difference, picture_variance
-from pretint.metrics import labels, segmentation
 
 WEIGHTS = np.random.default_rng(0).multinomial(40, np.full(40, 1 / 40), size=6)
 RNG = np.random.default_rng(1)

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretint.run_folder import write_atomically
-from pretint.studies import checks, labels_saved, resampling, statistics
+from pretint.studies import checks, resampling, statistics
 from pretint.studies.arms import Arm
 from pretint.studies.folder import StudyFolder
+from pretint.studies.labels_saved import labels_saved
 from pretint.studies.options import CompareOptions
 from pretint.studies.plan import Job, seeds_of
 
@@ -166,15 +167,14 @@ class Results:
                 mine, others = arms.get(arm.name, []), arms.get(arm.reference or "", [])
                 if len(mine) != self.options.seeds or len(others) != self.options.seeds:
                     continue
-                keys = (tuple(cell["key"] for cell in mine), tuple(cell["key"] for cell in others))
-                variance, pictures = self._picture_variance(*keys)
+                variance, pictures = self._picture_variance(_keys(mine), _keys(others))
                 difference = statistics.paired_difference(
                     [cell["score"] for cell in mine],
                     [cell["score"] for cell in others],
                     picture_variance=variance,
                     pictures=pictures,
                 )
-                where = {
+                where: dict[str, Any] = {
                     "arm": arm.name,
                     "reference": arm.reference,
                     "mode": mode,
@@ -223,28 +223,40 @@ class Results:
 
     def _labels_saved(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
         """How few labels an arm needs for the score of its reference with all of them."""
-        rows: list[dict[str, Any]] = []
         fractions = sorted(self.options.fractions)
-        if fractions[-1] != 1 or len(fractions) < 2 or self.options.seeds < 2:
-            return rows
-        scores: dict[tuple[str, int | None], dict[str, dict[float, list[float]]]] = {}
+        if fractions[-1] != 1 or len(fractions) < 2:
+            return []
+        by_arm: dict[tuple[str, int | None], dict[str, dict[float, list[Cell]]]] = {}
         for (mode, depth, fraction), arms in self._groups(cells).items():
             for name, found in arms.items():
                 if len(found) == self.options.seeds:
-                    of_arm = scores.setdefault((mode, depth), {}).setdefault(name, {})
-                    of_arm[fraction] = [cell["score"] for cell in found]
-        for (mode, depth), by_arm in scores.items():
+                    by_arm.setdefault((mode, depth), {}).setdefault(name, {})[fraction] = found
+        rows: list[dict[str, Any]] = []
+        for (mode, depth), of_arms in by_arm.items():
             for arm in self.arms:
-                mine, others = by_arm.get(arm.name, {}), by_arm.get(arm.reference or "", {})
-                if len(mine) == len(others) == len(fractions):
-                    saved = labels_saved.labels_saved(
-                        fractions, [others[f] for f in fractions], [mine[f] for f in fractions]
-                    )
-                    rows.append(
-                        {"arm": arm.name, "reference": arm.reference, "mode": mode, "depth": depth,
-                         "fraction": saved.fraction, "low": saved.low, "high": saved.high, "words": saved.words}
-                    )  # fmt: skip
+                mine, others = of_arms.get(arm.name, {}), of_arms.get(arm.reference or "", {})
+                if len(mine) < len(fractions) or 1 not in others:
+                    continue
+                # What the test pictures add is taken from the arms with all labels, at every fraction.
+                variance, pictures = self._picture_variance(_keys(mine[1]), _keys(others[1]))
+                saved = labels_saved(
+                    fractions,
+                    [cell["score"] for cell in others[1]],
+                    [[cell["score"] for cell in mine[fraction]] for fraction in fractions],
+                    picture_variance=variance,
+                    pictures=pictures,
+                    arm=arm.name,
+                    reference=arm.reference or "",
+                )
+                rows.append(
+                    {"arm": arm.name, "reference": arm.reference, "mode": mode, "depth": depth,
+                     "fraction": saved.fraction, "low": saved.low, "high": saved.high, "words": saved.words}
+                )  # fmt: skip
         return rows
+
+
+def _keys(cells: Sequence[Cell]) -> tuple[str, ...]:
+    return tuple(cell["key"] for cell in cells)
 
 
 def _verdict(differences: Sequence[Mapping[str, Any]], saved: Sequence[Mapping[str, Any]], state: str) -> str:
