@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Source = Literal["paper", "authors' code", "computed"]
-Status = Literal["reproduced", "differs", "explained", "needs data", "not reproducible"]
+Status = Literal["reproduced", "differs", "explained", "measured", "needs data", "not reproducible"]
 
 MEANINGS: dict[Status, str] = {
     "reproduced": "what this version computes equals the claim, to the digits of the claim",
     "differs": "it does not",
     "explained": "the value arises without any trained network",
+    "measured": "measured on the pictures that were given, at the scale that is told: not the paper's",
     "needs data": "cannot be computed without Pascal VOC or COCO",
     "not reproducible": "what it would need was never published",
 }

@@ -1,0 +1,193 @@
+"""The paper's trainings on data that are given: pretraining, colorizer's scores, transfer to both tasks over several seeds.
+
+Everything goes through the verbs: ``pretrain`` and ``compare`` with recipe ``paper``, and ``evaluate``. What is finished is
+not run again. The numbers are of the pictures that are given, and of the scale that is told: they stand beside the paper's
+and never for them.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pretint.commands.compare import compare
+from pretint.commands.evaluate import evaluate
+from pretint.commands.pretrain import pretrain
+from pretint.metrics.keras import first_label_accuracy
+from pretint.run_folder import RunFolder
+
+TOPIC = "Measured on the data that were given"
+STATUS = "measured"
+ARM = "pretrained"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much smaller than the paper's a run is: option values of both trainings, and the same in words."""
+
+    pretraining: Mapping[str, Any]
+    transfer: Mapping[str, Any]
+    words: str
+
+
+_SMALL = {"size": 64, "unet": {"width": 0.25}}
+SCALES = {
+    "paper": Scale({}, {}, "recipe paper as it is: 256 px, width 1, 20 epochs of pretraining"),
+    "laptop": Scale(
+        {**_SMALL, "epochs": 5, "cgan": {"critic_width": 0.25}},
+        _SMALL,
+        "recipe paper scaled down: 64 px, width 0.25, 5 epochs of pretraining; the epochs of the transfer as they are",
+    ),
+}
+
+
+def measure(
+    voc: Path, coco: Path, coco_test: Path | None, runs: Path, scale: str, seeds: int, quiet: bool
+) -> list[dict[str, Any]]:
+    """Run what is missing; gives back numbers as ``pretint.reproduce`` does, those with the id of a published one in its place.
+
+    Args:
+        voc: Pascal VOC, or a part of it in its layout.
+        coco: pictures without labels.
+        coco_test: pictures that the colorizer is scored on; None: it is not scored.
+        runs: folder for the trainings.
+        scale: one of ``SCALES``.
+        seeds: repetitions of the transfer.
+        quiet: show no progress.
+
+    Raises:
+        PretintError: data or folders are not right.
+        Interrupted: stopped by a signal; the same call goes on.
+    """
+    how = SCALES[scale]
+
+    def say(line: str) -> None:
+        if not quiet:
+            print(f"\n== {line}", file=sys.stderr)
+
+    say(f"pretraining ({how.words})")
+    generator = runs / "pretrain"
+    pretrain(data=coco, out=generator, recipe="paper", resume=True, quiet=quiet, **how.pretraining)
+    numbers = [
+        _number("measured_scale", "Scale", "How the trainings of these numbers differ from the paper's.", how.words),
+        _number(
+            "measured_pictures", "Pictures", "Unlabelled ones trained on; labelled ones follow below.",
+            RunFolder.open(generator).manifest["data"]["training"],
+        ),
+    ]  # fmt: skip
+    if coco_test is not None:
+        say("scoring the colorizer")
+        numbers += _colorizer(evaluate(generator, data=coco_test))
+    studies = {}
+    for task in ("multilabel", "segmentation"):
+        say(f"{task}: scratch and pretrained, {seeds} seeds")
+        split = "trainaug" if task == "segmentation" and _has_list(voc, "trainaug") else None
+        studies[task] = compare(
+            task=task, data=voc, out=runs / task, arms=[f"{ARM}={generator}"], recipe="paper", seeds=seeds, split=split,
+            fractions=[1.0], rates=[3e-4], least_steps=0, least_positives=0, resume=True, quiet=quiet, **how.transfer,
+        )  # fmt: skip
+    numbers += _classification(studies["multilabel"], runs / "multilabel")
+    for task, study in studies.items():
+        numbers += _transfer(task, study)
+    return numbers
+
+
+def merged(document: Sequence[dict[str, Any]], measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The document with what was measured: in the place of the number with the same id, else at the end."""
+    known = {number["id"] for number in document}
+    of_id = {number["id"]: number for number in measured}
+    filled = [
+        number | {"ours": of_id[number["id"]]["ours"], "status": STATUS} if number["id"] in of_id else number
+        for number in document
+    ]
+    return [*filled, *(number for number in measured if number["id"] not in known)]
+
+
+def _colorizer(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Table 3, and the rows that it lacks."""
+    found = [
+        _number(f"{score}_{statistic}", "", "", round(scores["model"][score][statistic], 3))
+        for score in ("psnr", "ssim")
+        for statistic in ("mean", "min", "max")
+    ]
+    found.append(_number("psnr_grey_coco", "", "", round(scores["grey"]["psnr"]["mean"], 3)))
+    return [
+        *found,
+        _number(
+            "psnr_mean_colour",
+            "PSNR of one mean colour, dB",
+            "The same pictures, all pixels in the mean colour of the training pictures.",
+            round(scores["mean_colour"]["psnr"]["mean"], 3),
+        ),
+    ]
+
+
+def _classification(study: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
+    """Table 4's accuracy as the authors' code counts it, and Figure 8's losses."""
+    found = []
+    for arm in ("scratch", ARM):
+        keys = [cell["key"] for cell in study["cells"] if cell["arm"] == arm and cell["state"] == "finished"]
+        accuracies, losses = [], []
+        for key in keys:
+            with np.load(folder / "cells" / f"{key}.npz", allow_pickle=False) as file:
+                accuracies.append(100 * first_label_accuracy(file["targets"], file["scores"]))
+            losses.append(_losses(RunFolder.open(folder / "runs" / key)))
+        found.append(_number(f"accuracy_{arm}", "", "", _spread(accuracies)))
+        found.append(_number(f"figure_8_left_{arm}", "", "", [round(x, 4) for x in np.mean(losses, axis=0).tolist()]))
+    return found
+
+
+def _transfer(task: str, study: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The true scores of both arms, and what their difference says."""
+    score = {"map": "mean average precision", "miou": "mean IoU, classes absent from both left out"}[study["score"]]
+    found = [
+        _number(
+            f"measured_{study['score']}_{row['arm']}",
+            f"{task}, {row['arm']}, %",
+            f"True {score}, on {study['test']['pictures']} test pictures.",
+            {
+                "mean": round(100 * row["mean"], 2),
+                "deviation": None if row["deviation"] is None else round(100 * row["deviation"], 2),
+                "seeds": row["seeds"],
+            },
+        )
+        for row in study["table"]
+    ]
+    for row in study["differences"]:
+        found.append(
+            _number(
+                f"measured_{study['score']}_difference",
+                f"{task}, what the difference says",
+                row["words"],
+                row["verdict"],
+            )
+        )
+    return found
+
+
+def _losses(run: RunFolder) -> list[float]:
+    """Mean training loss of each epoch, of what was logged."""
+    by_epoch: dict[int, list[float]] = {}
+    for entry in run.metrics():
+        if entry["kind"] == "train":
+            by_epoch.setdefault(entry["epoch"], []).append(entry["network.loss"])
+    return [float(np.mean(by_epoch[epoch])) for epoch in sorted(by_epoch)]
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    deviation = round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None
+    return {"mean": round(float(np.mean(values)), 2), "deviation": deviation, "seeds": len(values)}
+
+
+def _number(id: str, title: str, what: str, ours: Any) -> dict[str, Any]:
+    return {
+        "topic": TOPIC, "id": id, "title": title, "what": what, "source": "computed", "claim": None, "ours": ours,
+        "status": STATUS,
+    }  # fmt: skip
+
+
+def _has_list(voc: Path, name: str) -> bool:
+    return (voc / "ImageSets" / "Segmentation" / f"{name}.txt").is_file()
