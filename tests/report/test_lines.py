@@ -1,5 +1,6 @@
 """Charts of lines, and what holds for all charts: well-formed, safe to put in a page, right places, nothing lost, readable on light and dark."""
 
+import itertools
 import math
 import re
 import subprocess
@@ -93,7 +94,7 @@ def test_series_with_bars_stand_beside_each_other():
     uprights = [float(x) for x in re.findall(r'd="M([\d.]+) [\d.]+L\1 [\d.]+M', svg)]  # of the intervals
     first, second = sorted(uprights)[:3], sorted(uprights)[3:]
     for places in (first, second):
-        assert [b - a for a, b in zip(places, places[1:], strict=False)] == pytest.approx([BESIDE] * 2, abs=0.2)
+        assert [b - a for a, b in itertools.pairwise(places)] == pytest.approx([BESIDE] * 2, abs=0.2)
     assert second[0] - first[-1] > 100
 
 

@@ -28,7 +28,8 @@ MOST_LETTERS = 36  # of a name beside its bar; a longer one is cut
 class Bar:
     """One bar; `low` and `high` are the ends of its interval, None without one. A nan is a bar that is missing.
 
-    `dots` are single values that the bar stands for, such as the score of each seed.
+    `dots` are single values that the bar stands for, such as the score of each seed. Bars of the same `colour`, a number,
+    look alike; without one each bar has its own.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Bar:
     low: float | None = None
     high: float | None = None
     dots: Sequence[float] = ()
+    colour: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,8 @@ def bar_chart(
     if not bars:
         parts.append(words((left + right) / 2, (top + bottom) / 2 + 4, "no data", anchor="middle"))
     for number, (bar, text) in enumerate(zip(bars, numbers, strict=True)):
-        parts += _draw_bar(bar, text, axis, top + row * (number + 0.5), COLOURS[number % len(COLOURS)])
+        colour = COLOURS[(number if bar.colour is None else bar.colour) % len(COLOURS)]
+        parts += _draw_bar(bar, text, axis, top + row * (number + 0.5), colour)
     parts.append(rule(axis.place(0), top, axis.place(0), bottom))
     if reference is not None:
         place = axis.place(reference)
@@ -113,7 +116,7 @@ def group_chart(groups: Sequence[str], series: Sequence[Series], *, title: str, 
     bottom = top + row * max(len(groups), 1)
     values = [value for one in series for value in one.values if math.isfinite(value)]
     axis = Axis(*padded([0.0, *values], "linear"), _left(groups), WIDTH - 16)
-    parts = [words(WIDTH / 2, 18, title, anchor="middle", bold=True), *legend(rows)]
+    parts = [words(WIDTH / 2, 18, title, anchor="middle", bold=True), *legend(rows, boxes=True)]
     parts += grid(axis, top, bottom)
     parts.append(words((axis.start + axis.end) / 2, bottom + 38, value_label, anchor="middle"))
     said = []

@@ -91,12 +91,17 @@ def legend_rows(names: list[str]) -> list[list[tuple[int, str, float]]]:
     return rows
 
 
-def legend(rows: list[list[tuple[int, str, float]]]) -> Iterator[str]:
+def legend(rows: list[list[tuple[int, str, float]]], *, boxes: bool = False) -> Iterator[str]:
+    """Entries with the line and marker of their series, or with boxes where the series are bars."""
     for row, entries in enumerate(rows):
         middle = 36 + 18 * row
         for number, name, left in entries:
             dash = DASHES[number % len(DASHES)]
             colour = COLOURS[number % len(COLOURS)]
+            if boxes:
+                yield f'<path d="M{left + 14:.1f} {middle - 5}h12v10h-12z" fill="{colour}" fill-opacity="0.75"/>'
+                yield words(left + 32, middle + 4, name)
+                continue
             yield (
                 f'<path d="M{left:.1f} {middle}h26" stroke="{colour}" stroke-width="2"'
                 + (f' stroke-dasharray="{dash}"' if dash else "")

@@ -11,11 +11,13 @@ document (every part but title and verdict may be left out), so that whatever is
                    "charts": [{"kind": "lines", "title": str, "lines": [{"name", "x", "y", "low", "high", "dots"}],
                                "x_label", "y_label", "x_scale", "y_scale", "interval", "reference", "reference_name",
                                "caption"},
-                              {"kind": "bars", "title": str, "bars": [{"name", "value", "low", "high", "dots"}],
+                              {"kind": "bars", "title": str, "bars": [{"name", "value", "low", "high", "dots",
+                               "colour": int}],
                                "value_label", "reference", "reference_name", "caption"},
                               {"kind": "groups", "title": str, "groups": [str], "series": [{"name", "values"}],
                                "value_label", "caption"}],
-                   "images": [{"path": str, "alt": str, "caption": str}]}],
+                   "images": [{"path": str, "alt": str, "caption": str} or
+                              {"uri": "data:image/...", "size": (width, height), "alt": str, "caption": str}]}],
      "notes": [str], "commands": [str], "environment": {str: str}}
 """
 
@@ -46,7 +48,7 @@ _MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": 
 # What a mark means to the reader; one that is not here is shown without colour.
 _TONES = {"ok": "good", "helped": "good", "warning": "bad", "hurt": "bad", "failed": "bad"}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_LEADING_NUMBER = re.compile(r"\s*([+−-]?\d[\d,]*\.?\d*)")
+_LEADING_NUMBER = re.compile(r"\s*\[?([+−-]?\d[\d,]*\.?\d*)")
 
 
 def write_page(path: Path, document: Mapping[str, Any]) -> None:
@@ -203,6 +205,7 @@ def _bars(chart: Mapping[str, Any]) -> str:
             low=bar.get("low"),
             high=bar.get("high"),
             dots=_floats(bar.get("dots")),
+            colour=bar.get("colour"),
         )
         for bar in chart["bars"]
     ]
@@ -221,7 +224,19 @@ def _floats(values: Sequence[float | None] | None) -> list[float]:
 
 
 def _picture(image: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    path = folder / image["path"]
+    uri, (width, height) = (image["uri"], image["size"]) if "uri" in image else _carried(folder / image["path"])
+    return {
+        "uri": uri,
+        "width": width,
+        "height": height,
+        "wide": width > max(2 * height, 800),
+        "alt": image["alt"],
+        "caption": image.get("caption", ""),
+    }
+
+
+def _carried(path: Path) -> tuple[str, tuple[int, int]]:
+    """A picture file as a data URI, and its size in pixels."""
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as picture:
@@ -233,12 +248,4 @@ def _picture(image: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         picture.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
     elif len(content) <= MOST_BYTES and picture.format in _MIME:
         uri = f"data:{_MIME[picture.format]};base64,{base64.b64encode(content).decode()}"
-    width, height = picture.size
-    return {
-        "uri": uri or data_uri(picture, "png" if picture.has_transparency_data else "jpeg"),
-        "width": width,
-        "height": height,
-        "wide": width > max(2 * height, 800),
-        "alt": image["alt"],
-        "caption": image.get("caption", ""),
-    }
+    return uri or data_uri(picture, "png" if picture.has_transparency_data else "jpeg"), picture.size

@@ -1,57 +1,14 @@
 """What a run folder tells, as parts of a report's document: facts, curves, pictures of its progress. Loads no torch."""
 
 import csv
-import math
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
+from pretint.report.scores import NAMES, in_points, named
 from pretint.run_folder import RunFolder
-
-MOST_VALUES = 100  # logged values of a curve that are drawn one by one; of more, means of stretches
-MOST_STRETCHES, LEAST_STRETCH = 50, 5
-
-# Scores that share an axis: the chart's title, its label, and the words for each score. Others get a chart of their own.
-_SCORES: tuple[tuple[str, str, dict[str, str]], ...] = (
-    (
-        "Colour error on held-out pictures",
-        "a and b, CIELAB units",
-        {"ab_error": "predicted", "grey_ab_error": "left grey"},
-    ),
-    ("Colourfulness on held-out pictures", "chroma, share of the originals'", {"chroma_share": "predicted"}),
-    ("Scores on held-out pictures", "score", {"map": "mAP", "f1_micro": "F1, micro", "f1_macro": "F1, macro"}),
-    ("Scores on held-out pictures", "score", {"miou": "mean IoU", "pixel_accuracy": "pixel accuracy"}),
-    ("Scores on held-out pictures", "score", {"top1": "top-1 accuracy"}),
-)
-_NO_SCORE = ("step", "epoch", "kind", "pictures_per_second")
-
-
-def training_curves(run: RunFolder) -> list[dict[str, Any]]:
-    """Charts of the losses over steps, one a turn of the training, and of the held-out scores over epochs.
-
-    Losses of many steps are drawn as means of equal stretches, with the range that holds the middle 80 % of their values.
-    """
-    entries = run.metrics()
-    train = [entry for entry in entries if entry["kind"] == "train"]
-    held_out = [entry for entry in entries if entry["kind"] == "validation"]
-    return [*_losses(train), *_held_out_scores(held_out, run.pointer("best"))]
-
-
-def progress_images(run: RunFolder) -> list[dict[str, str]]:
-    """The picture grids of the first, the middle and the last epoch that has one; paths are absolute."""
-    grids = sorted((run.path.resolve() / "samples").glob("epoch-*.png"), key=_epoch)
-    chosen = [grids[i] for i in sorted({0, (len(grids) - 1) // 2, len(grids) - 1})] if grids else []
-    return [
-        {
-            "path": str(path),
-            "alt": f"Pictures after epoch {_epoch(path)}, in three rows: grey, with predicted colours, with true colours",
-            "caption": f"After epoch {_epoch(path)}. Rows: grey, predicted, true.",
-        }
-        for path in chosen
-    ]
 
 
 def facts(run: RunFolder) -> list[list[Any]]:
@@ -63,7 +20,7 @@ def facts(run: RunFolder) -> list[list[Any]]:
         ("Run", run.path.name),
         ("State", manifest.get("state")),
         ("Method", _method(manifest["kind"], options)),
-        ("Data", _data(data)),
+        ("Data", data_name(data)),
         ("Pictures trained on", data.get("training")),
         ("Pictures held out", data.get("held_out")),
         ("Pictures left out", _left_out(run.path / "left_out.tsv")),
@@ -73,91 +30,17 @@ def facts(run: RunFolder) -> list[list[Any]]:
             f"{options['size']} px, {options['batch_size']} a step" if "batch_size" in options else None,
         ),
         ("Epochs", _epochs(entries, options.get("epochs"))),
-        ("Time", _duration(manifest.get("seconds"))),
+        ("Time", duration(manifest.get("seconds"))),
         ("Speed", _speed(entries)),
         ("Weights at the start", _loaded(manifest.get("loaded"))),
         ("Best on held-out pictures", _best(run.pointer("best"))),
         ("Seed", options.get("seed")),
         ("Begun", manifest.get("begun")),
         ("Commit", environment.get("commit")),
-        ("Machine", _machine(environment, options.get("loop", {}))),
-        ("Software", _named(environment, ("pretint", "torch", "python"))),
+        ("Machine", machine(environment, options.get("loop", {}))),
+        ("Software", _software(environment, ("pretint", "torch", "python"))),
     ]
     return [[name, value] for name, value in rows if value not in (None, "")]
-
-
-def _losses(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    names = [name for entry in entries for name in entry if "." in name]
-    turns: dict[str, list[str]] = {}
-    for name in dict.fromkeys(names):
-        turns.setdefault(name.partition(".")[0], []).append(name)
-    return [_loss_chart(turn, keys, entries) for turn, keys in turns.items()]
-
-
-def _loss_chart(turn: str, keys: list[str], entries: list[dict[str, Any]]) -> dict[str, Any]:
-    lines, stretch = [], 1
-    for key in keys:
-        logged = [(entry["step"], entry[key]) for entry in entries if key in entry]
-        line, stretch = _smoothed(key.partition(".")[2], logged)
-        lines.append(line)
-    sizes = [median(line["y"]) for line in lines]
-    # Terms weighted very differently share a picture only on a log axis.
-    apart = min(sizes) > 0 and max(sizes) > 10 * min(sizes)
-    return {
-        "kind": "lines",
-        "title": f"Losses of the {turn}",
-        "lines": lines,
-        "x_label": "step",
-        "y_label": "loss",
-        "y_scale": "log" if apart else "linear",
-        "caption": f"Means of {stretch} logged values each; the bands hold the middle 80 % of them."
-        if stretch > 1
-        else "",
-    }
-
-
-def _smoothed(name: str, logged: list[tuple[int, float]]) -> tuple[dict[str, Any], int]:
-    """A line of at most MOST_STRETCHES points with its band, where there are many values, and how many values a point stands for."""
-    if len(logged) <= MOST_VALUES:
-        return {"name": name, "x": [x for x, _ in logged], "y": [y for _, y in logged]}, 1
-    stretch = max(LEAST_STRETCH, math.ceil(len(logged) / MOST_STRETCHES))
-    parts = [np.array(logged[start : start + stretch]) for start in range(0, len(logged), stretch)]
-    low, high = np.array([np.quantile(part[:, 1], (0.1, 0.9)) for part in parts]).T.tolist()
-    middle, mean = np.array([part.mean(axis=0) for part in parts]).T.tolist()
-    return {"name": name, "x": middle, "y": mean, "low": low, "high": high}, stretch
-
-
-def _held_out_scores(entries: list[dict[str, Any]], best: dict[str, Any] | None) -> list[dict[str, Any]]:
-    names = dict.fromkeys(k for e in entries for k, v in e.items() if k not in _NO_SCORE and isinstance(v, int | float))
-    known = {name for _, _, words in _SCORES for name in words}
-    others = tuple((f"{name} on held-out pictures", name, {name: name}) for name in names if name not in known)
-    charts: list[dict[str, Any]] = []
-    for title, label, words in (*_SCORES, *others):
-        logged = {
-            word: [(entry["epoch"], entry[name]) for entry in entries if name in entry]
-            for name, word in words.items()
-            if name in names
-        }
-        epochs = {epoch for line in logged.values() for epoch, _ in line}
-        if len(epochs) == 1:  # no course yet
-            bars = [{"name": word, "value": line[-1][1]} for word, line in logged.items()]
-            charts.append(
-                {"kind": "bars", "title": f"{title}, epoch {epochs.pop()}", "bars": bars, "value_label": label}
-            )
-        elif epochs:
-            lines = [
-                {"name": word, "x": [x for x, _ in line], "y": [y for _, y in line]} for word, line in logged.items()
-            ]
-            chosen = (
-                f"The best checkpoint is that of epoch {best['epoch']}." if best and best.get("score") in words else ""
-            )
-            chart = {"kind": "lines", "title": title, "lines": lines, "x_label": "epoch", "y_label": label}
-            charts.append({**chart, "caption": chosen})
-    return charts
-
-
-def _epoch(path: Path) -> int:
-    return int(path.stem.rpartition("-")[2])
 
 
 def _method(kind: str, options: dict[str, Any]) -> str:
@@ -166,7 +49,7 @@ def _method(kind: str, options: dict[str, Any]) -> str:
     return ", ".join(words) + (f" (recipe {options['recipe']})" if options.get("recipe") else "")
 
 
-def _data(data: dict[str, Any]) -> str:
+def data_name(data: Mapping[str, Any]) -> str:
     """Last names of the folders: what lies above them is of no use on another machine."""
     folders = data.get("folders") or ([data["folder"]] if "folder" in data else [])
     names = ", ".join(Path(folder).name for folder in folders)
@@ -182,14 +65,14 @@ def _left_out(path: Path) -> str | None:
 
 
 def _epochs(entries: list[dict[str, Any]], asked: int | None) -> str | int | None:
-    begun = max((entry["epoch"] for entry in entries), default=0)
-    done = max((entry["epoch"] for entry in entries if entry["kind"] == "validation"), default=None)
+    begun = max((entry.get("epoch", 0) for entry in entries), default=0)
+    done = max((entry["epoch"] for entry in entries if entry.get("kind") == "validation"), default=None)
     if asked is None or done == asked:
         return asked
     return f"{done} of {asked} scored" if done else f"in {begun} of {asked}"
 
 
-def _duration(seconds: float | None) -> str | None:
+def duration(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     if seconds < 100:
@@ -214,10 +97,14 @@ def _loaded(loaded: dict[str, Any] | None) -> str | None:
 
 
 def _best(best: dict[str, Any] | None) -> str | None:
-    return f"{best['score']} {best['value']:.4g}, epoch {best['epoch']}" if best and "score" in best else None
+    if not best or "score" not in best:
+        return None
+    score, value = best["score"], best["value"]
+    told = f"{in_points(score, value):.1f} points" if score in NAMES else f"{value:.4g}"
+    return f"{named(score)} {told}, epoch {best['epoch']}"
 
 
-def _machine(environment: dict[str, Any], loop: dict[str, Any]) -> str:
+def machine(environment: dict[str, Any], loop: dict[str, Any]) -> str:
     processor = environment.get("processor")
     words = [
         environment.get("gpu"),
@@ -227,5 +114,10 @@ def _machine(environment: dict[str, Any], loop: dict[str, Any]) -> str:
     return "; ".join(str(word) for word in words if word)
 
 
-def _named(environment: dict[str, Any], names: tuple[str, ...]) -> str:
+def _software(environment: dict[str, Any], names: tuple[str, ...]) -> str:
     return ", ".join(f"{name} {environment[name]}" for name in names if name in environment)
+
+
+def shown_environment(environment: Mapping[str, Any]) -> dict[str, str]:
+    """What a run or a study was made with, as text; what is not known is left out."""
+    return {name: str(value) for name, value in environment.items() if value is not None}
