@@ -20,6 +20,7 @@ VERBS = {
     "colorize": "colour photographs at their full size",
     "predict": "labels or masks for new pictures",
     "describe": "networks, parameters, steps and files of a recipe or run",
+    "report": "one page about a run, several runs, a study or a demo",
     "demo": "all of it on made scenes in six minutes, with a report",
 }
 """Each verb is a module of ``pretint.commands``; it is imported when it is called."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pretint.report.scores import NAMES, in_points, labelled, named
+from pretint.report.scores import NAMES, first_up, in_points, labelled, named
 from pretint.run_folder import RunFolder
 
 MOST_VALUES = 100  # logged values of a curve that are drawn one by one; of more, means of stretches
@@ -111,7 +111,7 @@ def _compared_losses(key: str, train: Mapping[str, list[dict[str, Any]]]) -> dic
     stretch = max((number for _, number in drawn), default=1)
     return {
         "kind": "lines",
-        "title": f"Loss of the {turn}" if term == "loss" else f"{term} of the {turn}",
+        "title": f"Loss of the {turn}" if term == "loss" else f"{first_up(term)} term of the {turn}",
         "lines": lines,
         "x_label": "step",
         "y_label": "loss",
@@ -144,7 +144,7 @@ def _held_out(entries: list[dict[str, Any]], best: dict[str, Any] | None) -> lis
     names = _score_keys(entries)
     known = {name for _, _, words in _TOGETHER for name in words}
     others = tuple(
-        (f"{named(name)} on held-out pictures", labelled(name), {name: named(name)})
+        (f"{first_up(named(name))} on held-out pictures", labelled(name), {name: named(name)})
         for name in names
         if name not in known
     )
@@ -158,7 +158,7 @@ def _held_out(entries: list[dict[str, Any]], best: dict[str, Any] | None) -> lis
 
 def _compared_scores(score: str, held_out: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     logged = {name: line for name, entries in held_out.items() if (line := _score(entries, score))}
-    (chart,) = _course(f"{named(score)} on held-out pictures", labelled(score), logged, "")
+    (chart,) = _course(f"{first_up(named(score))} on held-out pictures", labelled(score), logged, "")
     grey = {value for entries in held_out.values() for _, value in _logged(entries, "grey_ab_error", "epoch")}
     if score == "ab_error" and grey and max(grey) - min(grey) < 1e-3 * max(grey):
         chart |= {"reference": max(grey), "reference_name": "left grey"}

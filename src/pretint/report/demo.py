@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from pretint.report.curves import training_curves
+from pretint.report.facts import facts
 from pretint.report.images import Row, picture_grid, write_png
 from pretint.report.progress import progress_images
-from pretint.report.runs import facts
 from pretint.run_folder import RunFolder
 
 NAMES = {"map": "mAP", "miou": "mean IoU"}

@@ -1,123 +1,167 @@
-"""What a run folder tells, as parts of a report's document: facts, curves, pictures of its progress. Loads no torch."""
+"""The report of one run, or of several beside each other: facts, curves, progress. Loads no torch.
 
-import csv
-from collections import Counter
-from collections.abc import Mapping
+It reads the runs' folders alone, so it can be built while they run.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from pretint.report.scores import NAMES, in_points, named
+from pretint.report.curves import compared_curves, training_curves
+from pretint.report.facts import compared_facts, differing_options, facts, shown_environment
+from pretint.report.progress import progress_images
+from pretint.report.scores import NAMES, POINTS, in_points, listed, named
 from pretint.run_folder import RunFolder
 
+_KINDS = {"pretrain": "Pretraining", "finetune": "Fine-tuning"}
 
-def facts(run: RunFolder) -> list[list[Any]]:
-    """Rows (name, value) for a table: what was trained, on what, for how long, where; what is not known is left out."""
-    manifest, entries = run.manifest, run.metrics()
-    options, data = manifest.get("options", {}), manifest.get("data", {})
-    environment = manifest.get("environment", {})
-    rows = [
-        ("Run", run.path.name),
-        ("State", manifest.get("state")),
-        ("Method", _method(manifest["kind"], options)),
-        ("Data", data_name(data)),
-        ("Pictures trained on", data.get("training")),
-        ("Pictures held out", data.get("held_out")),
-        ("Pictures left out", _left_out(run.path / "left_out.tsv")),
-        ("Share of the labels", f"{options['fraction']:.4g}" if options.get("fraction", 1) < 1 else None),
-        (
-            "Size and batch",
-            f"{options['size']} px, {options['batch_size']} a step" if "batch_size" in options else None,
-        ),
-        ("Epochs", _epochs(entries, options.get("epochs"))),
-        ("Time", duration(manifest.get("seconds"))),
-        ("Speed", _speed(entries)),
-        ("Weights at the start", _loaded(manifest.get("loaded"))),
-        ("Best on held-out pictures", _best(run.pointer("best"))),
-        ("Seed", options.get("seed")),
-        ("Begun", manifest.get("begun")),
-        ("Commit", environment.get("commit")),
-        ("Machine", machine(environment, options.get("loop", {}))),
-        ("Software", _software(environment, ("pretint", "torch", "python"))),
+
+def runs_document(folders: Sequence[Path], commands: Sequence[str] = ()) -> dict[str, Any]:
+    """The document of a page about runs, as `pretint.report.page.write_page` takes it.
+
+    Args:
+        folders: of one run or more.
+        commands: what makes the runs, and the page, again.
+    Raises:
+        RunError: a folder holds no run, or its run.json is damaged.
+    """
+    runs = dict(zip(_distinct(folders), map(RunFolder.open, folders), strict=True))
+    document = _one(*runs.items()) if len(runs) == 1 else _several(runs)
+    environments = [run.manifest.get("environment", {}) for run in runs.values()]
+    scored = any(score in NAMES for run in runs.values() for score in _scores(run))
+    return {
+        **document,
+        "made": time.strftime("%Y-%m-%d %H:%M"),
+        "summary": [*document["summary"], *([POINTS] if scored else [])],
+        "commands": list(commands),
+        "environment": shown_environment(environments[0]) if all(e == environments[0] for e in environments) else {},
+    }
+
+
+def _one(item: tuple[str, RunFolder]) -> dict[str, Any]:
+    name, run = item
+    kind = run.manifest.get("kind", "")
+    progress = progress_images(run)
+    return {
+        "title": f"{_KINDS.get(kind, 'Run')} {name}",
+        "verdict": _told(run),
+        "summary": _unfinished({name: run}),
+        "sections": [
+            {"heading": "Curves", "charts": training_curves(run)},
+            *([{"heading": "Progress", "images": progress}] if progress else []),
+            {"heading": "The run", "tables": [{"caption": "", "columns": ["", ""], "rows": facts(run)}]},
+        ],
+        "notes": _limits([run]),
+    }
+
+
+def _several(runs: Mapping[str, RunFolder]) -> dict[str, Any]:
+    progress = [
+        {**image, "caption": f"{name}. {image['caption']}", "alt": f"{name}: {image['alt']}"}
+        for name, run in runs.items()
+        for image in progress_images(run)
     ]
-    return [[name, value] for name, value in rows if value not in (None, "")]
+    differing = differing_options(runs)
+    return {
+        "title": f"Runs {listed(list(runs))}",
+        "verdict": _compared(runs),
+        "summary": _unfinished(runs),
+        "sections": [
+            {"heading": "Curves", "charts": compared_curves(runs)},
+            *([{"heading": "Progress", "images": progress}] if progress else []),
+            {"heading": "The runs", "tables": [compared_facts(runs), *([differing] if differing else [])]},
+        ],
+        "notes": [
+            *_data_differ(runs),
+            "Each is one run: a difference between two of them holds for their seeds. pretint compare repeats them and tells how sure it is.",
+            *_limits(list(runs.values())),
+        ],
+    }
 
 
-def _method(kind: str, options: dict[str, Any]) -> str:
-    learned = options.get("pretext") or options.get("task")
-    words = [kind, *(str(word) for word in (learned, options.get("backbone")) if word)]
-    return ", ".join(words) + (f" (recipe {options['recipe']})" if options.get("recipe") else "")
+def _told(run: RunFolder) -> str:
+    """What the run has reached, in a sentence."""
+    best = run.pointer("best")
+    epochs = run.manifest.get("options", {}).get("epochs")
+    if not best or "score" not in best:
+        begun = max((entry.get("epoch", 0) for entry in run.metrics()), default=0)
+        return (
+            f"Nothing can be said yet: the run is in epoch {begun} of {epochs}." if begun else "The run has no scores."
+        )
+    score, epoch = best["score"], best["epoch"]
+    at = f"after epoch {epoch} of {epochs}" if epochs else f"after epoch {epoch}"
+    if score == "ab_error":
+        grey = next(
+            (e["grey_ab_error"] for e in run.metrics() if e.get("epoch") == epoch and "grey_ab_error" in e), None
+        )
+        beside = f"; leaving them grey, by {grey:.2f}" if grey is not None else ""
+        return f"On held-out pictures the predicted colours are off by {best['value']:.2f} CIELAB units{beside} (best, {at})."
+    return f"At best it has {_value(score, best['value'])} on held-out pictures, {at}."
 
 
-def data_name(data: Mapping[str, Any]) -> str:
-    """Last names of the folders: what lies above them is of no use on another machine."""
-    folders = data.get("folders") or ([data["folder"]] if "folder" in data else [])
-    names = ", ".join(Path(folder).name for folder in folders)
-    return f"{names} (fingerprint {data['fingerprint']})" if names and "fingerprint" in data else names
+def _compared(runs: Mapping[str, RunFolder]) -> str:
+    """The runs in the order of their best held-out score, where they have the same one."""
+    best = {name: run.pointer("best") for name, run in runs.items()}
+    scored = {name: entry for name, entry in best.items() if entry and "score" in entry}
+    scores = {entry["score"] for entry in scored.values()}
+    if not scored or len(scores) > 1:
+        return f"{len(runs)} runs beside each other."
+    (score,) = scores
+    order = list(scored)
+    if score in NAMES or score == "ab_error":
+        order.sort(key=lambda name: scored[name]["value"], reverse=score in NAMES)
+    told = [f"{name} {_number(score, scored[name]['value'])}" for name in order]
+    missing = [name for name in runs if name not in scored]
+    without = f"; {listed(missing)} {'has' if len(missing) == 1 else 'have'} none yet" if missing else ""
+    unit = "points of mean IoU" if score == "miou" else f"points of {named(score)}" if score in NAMES else named(score)
+    unit += " (less is better)" if score == "ab_error" else ""
+    return f"Best on held-out pictures, in {unit}: {', '.join(told)}{without}."
 
 
-def _left_out(path: Path) -> str | None:
-    if not path.exists():
-        return None
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        kinds = Counter(row["what"] for row in csv.DictReader(file, delimiter="\t"))
-    return ", ".join(f"{number:,} {kind}" for kind, number in kinds.items()) or "0"
+def _unfinished(runs: Mapping[str, RunFolder]) -> list[str]:
+    states = {name: run.manifest.get("state") for name, run in runs.items()}
+    running = [f"{name} is {state}" for name, state in states.items() if state not in ("finished", None)]
+    return [f"Not finished: {listed(running)}. What is shown may change."] if running else []
 
 
-def _epochs(entries: list[dict[str, Any]], asked: int | None) -> str | int | None:
-    begun = max((entry.get("epoch", 0) for entry in entries), default=0)
-    done = max((entry["epoch"] for entry in entries if entry.get("kind") == "validation"), default=None)
-    if asked is None or done == asked:
-        return asked
-    return f"{done} of {asked} scored" if done else f"in {begun} of {asked}"
+def _data_differ(runs: Mapping[str, RunFolder]) -> list[str]:
+    prints = {run.manifest.get("data", {}).get("fingerprint") for run in runs.values()}
+    return ["The runs were trained on different data: their scores cannot be compared."] if len(prints) > 1 else []
 
 
-def duration(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def _speed(entries: list[dict[str, Any]]) -> str | None:
-    speeds = [entry["pictures_per_second"] for entry in entries if entry.get("pictures_per_second")]
-    return f"{median(speeds):,.3g} pictures a second" if speeds else None
-
-
-def _loaded(loaded: dict[str, Any] | None) -> str | None:
-    if loaded is None:
-        return None
-    if not loaded["loaded"]:
-        return f"from scratch: none of {loaded['total']:,} parameters loaded"
+def _limits(runs: Sequence[RunFolder]) -> list[str]:
     return (
-        f"{loaded['share']:.1%} of {loaded['total']:,} parameters from {Path(loaded['init']).name} "
-        f"({' and '.join(loaded['parts'])})"
+        [
+            "Held-out pictures choose the checkpoint, so that scores on them are a little too good; pretint evaluate scores test pictures."
+        ]
+        if any(_scores(run) for run in runs)
+        else []
     )
 
 
-def _best(best: dict[str, Any] | None) -> str | None:
-    if not best or "score" not in best:
-        return None
-    score, value = best["score"], best["value"]
-    told = f"{in_points(score, value):.1f} points" if score in NAMES else f"{value:.4g}"
-    return f"{named(score)} {told}, epoch {best['epoch']}"
+def _scores(run: RunFolder) -> list[str]:
+    entries = [entry for entry in run.metrics() if entry.get("kind") == "validation"]
+    return list(dict.fromkeys(score for entry in entries for score in entry if score not in ("step", "epoch", "kind")))
 
 
-def machine(environment: dict[str, Any], loop: dict[str, Any]) -> str:
-    processor = environment.get("processor")
-    words = [
-        environment.get("gpu"),
-        processor and f"{processor}, {environment.get('cores')} cores",
-        loop.get("precision"),
-    ]
-    return "; ".join(str(word) for word in words if word)
+def _value(score: str, value: float) -> str:
+    return (
+        f"{_number(score, value)} points of {named(score)}"
+        if score in NAMES
+        else f"{named(score)} {_number(score, value)}"
+    )
 
 
-def _software(environment: dict[str, Any], names: tuple[str, ...]) -> str:
-    return ", ".join(f"{name} {environment[name]}" for name in names if name in environment)
+def _number(score: str, value: float) -> str:
+    return f"{in_points(score, value):.1f}" if score in NAMES else f"{value:.4g}"
 
 
-def shown_environment(environment: Mapping[str, Any]) -> dict[str, str]:
-    """What a run or a study was made with, as text; what is not known is left out."""
-    return {name: str(value) for name, value in environment.items() if value is not None}
+def _distinct(folders: Sequence[Path]) -> list[str]:
+    """Names of the folders with as much of what lies above as tells them apart."""
+    whole = [folder.resolve() for folder in folders]
+    for parts in range(1, max(len(path.parts) for path in whole) + 1):
+        names = ["/".join(path.parts[-parts:]) for path in whole]
+        if len(set(names)) == len(names):
+            break
+    return names

@@ -47,6 +47,11 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
+def first_up(text: str) -> str:
+    """The text with a capital first letter, but for names that are written otherwise, such as mAP."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
+
+
 def whole_scores(scores: Mapping[str, Any]) -> list[str]:
     """Names of the scores that are one number."""
     return [name for name, value in scores.items() if not isinstance(value, Mapping)]
@@ -74,7 +79,7 @@ def class_chart(
     series = [{"name": name, "values": [_hundred(arm.get(one)) for one in classes]} for name, arm in arms.items()]
     return {
         "kind": "groups",
-        "title": f"{named(score)} by class{where}",
+        "title": first_up(f"{named(score)} by class{where}"),
         "groups": classes,
         "series": series,
         "value_label": f"{named(score)}, points",
@@ -86,7 +91,7 @@ def class_table(score: str, arms: Mapping[str, Mapping[str, float | None]], *, w
     """The numbers of `class_chart`."""
     classes = list(dict.fromkeys(name for arm in arms.values() for name in arm))
     return {
-        "caption": f"{named(score)} by class{where}, points",
+        "caption": first_up(f"{named(score)} by class{where}, points"),
         "columns": ["class", *arms],
         "rows": [[one, *(_hundred(arm.get(one)) for arm in arms.values())] for one in classes],
     }

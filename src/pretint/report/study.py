@@ -13,8 +13,17 @@ from typing import Any
 
 from pretint.errors import RunError
 from pretint.report.curves import compared_curves
-from pretint.report.runs import data_name, duration, shown_environment
-from pretint.report.scores import POINTS, class_chart, class_table, listed, mean_by_class, named, scores_by_class
+from pretint.report.facts import data_name, duration, shown_environment
+from pretint.report.scores import (
+    POINTS,
+    class_chart,
+    class_table,
+    first_up,
+    listed,
+    mean_by_class,
+    named,
+    scores_by_class,
+)
 from pretint.report.study_charts import difference_chart, score_charts
 from pretint.report.study_tables import (
     Study,
@@ -314,8 +323,4 @@ def _commands(study: Study, folder: Path) -> list[str]:
 
 
 def _sentence(name: str, words: str) -> str:
-    return words if words.lower().startswith(name.lower()) else f"{_first_up(name.replace('_', ' '))}: {words}"
-
-
-def _first_up(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return words if words.lower().startswith(name.lower()) else f"{first_up(name.replace('_', ' '))}: {words}"
