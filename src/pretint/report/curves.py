@@ -49,14 +49,17 @@ def compared_curves(runs: Mapping[str, RunFolder], only: str | None = None) -> l
 
     Means of stretches are drawn without a band, which would hide the other lines.
     """
-    metrics = {name: run.metrics() for name, run in runs.items()}
-    train = {name: _of_kind(entries, "train") for name, entries in metrics.items()}
-    held_out = {name: _of_kind(entries, "validation") for name, entries in metrics.items()}
-    losses = dict.fromkeys(key for entries in train.values() for key in _loss_keys(entries))
-    charts = [_compared_losses(key, train) for key in losses]
+    held_out = {name: _of_kind(run.metrics(), "validation") for name, run in runs.items()}
     scores = dict.fromkeys(key for entries in held_out.values() for key in _score_keys(entries))
     shown = [score for score in scores if score != "grey_ab_error" and only in (None, score)]
-    return charts + [_compared_scores(score, held_out) for score in shown]
+    return compared_losses(runs) + [_compared_scores(score, held_out) for score in shown]
+
+
+def compared_losses(runs: Mapping[str, RunFolder]) -> list[dict[str, Any]]:
+    """The losses over steps, each in one chart with a line a run (the paper's Figure 8)."""
+    train = {name: _of_kind(run.metrics(), "train") for name, run in runs.items()}
+    losses = dict.fromkeys(key for entries in train.values() for key in _loss_keys(entries))
+    return [_compared_losses(key, train) for key in losses]
 
 
 def _of_kind(entries: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
