@@ -11,7 +11,9 @@ Each verb of the command line is a function of the same name and options::
 Importing this package loads no torch; the first call does.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pretint.errors import (
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from pretint.commands.finetune import finetune
     from pretint.commands.predict import predict
     from pretint.commands.pretrain import pretrain
+    from pretint.commands.report import report
     from pretint.commands.reproduce import reproduce
     from pretint.inference.models import load_backbone
 
@@ -60,14 +63,27 @@ __all__ = [
     "load_backbone",
     "predict",
     "pretrain",
+    "report",
     "reproduce",
 ]
 
 _MODULES = {
     "load_backbone": "pretint.inference.models",
     **{verb: f"pretint.commands.{verb}" for verb in
-       ("colorize", "compare", "demo", "describe", "embed", "evaluate", "finetune", "predict", "pretrain", "reproduce")},
+       ("colorize", "compare", "demo", "describe", "embed", "evaluate", "finetune", "predict", "pretrain", "report",
+        "reproduce")},
 }  # fmt: skip
+
+
+class _Package(ModuleType):
+    """Importing a subpackage makes it an attribute of its package; where a verb has the same name, the verb stays."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _MODULES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

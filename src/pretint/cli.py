@@ -22,6 +22,7 @@ VERBS = {
     "predict": "labels or masks for new pictures",
     "embed": "features of pictures, as tables of numbers",
     "describe": "networks, parameters, steps and files of a recipe or run",
+    "report": "one page about a run, several runs, a study or a demo",
     "reproduce": "the paper's numbers beside what this version computes, and what they mean",
     "demo": "all of it on made scenes in six minutes, with a report",
 }

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pretint
 from pretint.report.demo import demo_document
 from pretint.report.page import write_page
 from pretint.run_folder import RunFolder
+from tests.report.test_progress import sample
 
 TASKS = {"multilabel": "map", "segmentation": "miou"}
 OPTIONS = {"out": "x", "seed": 3, "unlabelled": 2400, "labelled": 200, "test": 300}
@@ -35,10 +37,11 @@ def manifest(kind, seconds, **more):
 def out(tmp_path):
     """The folder of a demo: five runs, and eight examples with their coloured versions."""
     folder = tmp_path / "demo"
-    RunFolder.create(folder / "pretrain", manifest("pretrain", 120.0))
+    sample(RunFolder.create(folder / "pretrain", manifest("pretrain", 120.0)), 12)
     for task in TASKS:
         for arm, share in (("scratch", 0.0), ("pretrained", 0.912)):
-            RunFolder.create(folder / f"{task}-{arm}", manifest("finetune", 30.0, loaded={"share": share}))
+            run = RunFolder.create(folder / f"{task}-{arm}", manifest("finetune", 30.0, loaded={"share": share}))
+            run.append_metrics(step=1, epoch=1, kind="train", **{"network.loss": 0.5})
     draws = np.random.default_rng(0)
     for below in ("images", "coloured"):
         (folder / below).mkdir()
@@ -74,12 +77,12 @@ def document(out, labels, masks, psnr):
 @pytest.mark.parametrize(
     ("labels", "masks", "psnr", "first", "last"),
     [
-        ((0.4, 0.5), (0.3, 0.35), 27.5, "Pretraining helped, with this seed: from 0.400 to 0.500 mAP in multilabel and "
-         "0.300 to 0.350 mean IoU in segmentation.", "The colorizer beats knowing nothing (+2.5 dB)."),
-        ((0.4, 0.39), (0.3, 0.35), 25.5, "Pretraining helped in segmentation alone: from 0.400 to 0.390 mAP",
+        ((0.4, 0.5), (0.3, 0.35), 27.5, "Pretraining helped, with this seed: from 40.0 to 50.0 points of mAP in multilabel "
+         "and 30.0 to 35.0 points of mean IoU in segmentation.", "The colorizer beats knowing nothing (+2.5 dB)."),
+        ((0.4, 0.39), (0.3, 0.35), 25.5, "Pretraining helped in segmentation alone: from 40.0 to 39.0 points of mAP",
          "The colorizer does not clearly beat knowing nothing (+0.5 dB)."),
         ((0.4, 0.5), (0.3, 0.3), 27.5, "Pretraining helped in multilabel alone:", "beats knowing nothing (+2.5 dB)."),
-        ((0.4, 0.39), (0.3, 0.2), 24.0, "Pretraining did not help: from 0.400 to 0.390 mAP",
+        ((0.4, 0.39), (0.3, 0.2), 24.0, "Pretraining did not help: from 40.0 to 39.0 points of mAP",
          "does not clearly beat knowing nothing (-1.0 dB)."),
     ],
 )  # fmt: skip
@@ -102,15 +105,21 @@ def test_the_document_is_whole(out):
     assert made["seconds"] == 240.0
     assert made["commands"] == [f"pretint demo --out {out} --seed 3"]
     tables = made["sections"][0]["tables"]
-    assert tables[0]["columns"] == ["arm", "loaded", "mAP", "f1 micro", "f1 macro"]
+    assert tables[0]["columns"] == ["arm", "loaded", "mAP, points", "F1, micro, points", "F1, macro, points"]
     assert [row[:3] for row in tables[0]["rows"]] == [
-        ["constant predictor", "", 0.1],
-        ["scratch", "0.0%", 0.4],
-        ["pretrained", "91.2%", 0.5],
+        ["constant predictor", "", 10.0],
+        ["scratch", "0.0%", 40.0],
+        ["pretrained", "91.2%", 50.0],
     ]
-    assert tables[3]["rows"] == [["ground", 0.9, 0.9], ["sun", 0.3, 0.35]]
-    bars = made["sections"][0]["charts"][1]
-    assert (bars["bars"][1], bars["reference"]) == ({"name": "pretrained", "value": 0.35}, 0.1)
+    assert tables[3]["rows"] == [["ground", 90.0, 90.0, 90.0], ["sun", 30.0, 35.0, 10.0]]
+    charts = {chart["title"]: chart for chart in made["sections"][0]["charts"]}
+    bars = charts["mean IoU, segmentation"]
+    assert (bars["bars"][1], bars["reference"]) == ({"name": "pretrained", "value": 35.0}, 10.0)
+    classes = charts["Average precision by class, multilabel"]
+    assert classes["series"][0] == {"name": "scratch", "values": [40.0, 50.0]}
+    assert classes["series"][2] == {"name": "constant predictor", "values": [10.0, None]}
+    losses = charts["Loss of the network, segmentation"]["lines"]
+    assert losses == [{"name": arm, "x": [1], "y": [0.5]} for arm in ("scratch", "pretrained")]
     (colours,) = made["sections"][1]["tables"]
     assert colours["rows"][0] == ["model", 27.5, 0.97, 31.5]
     assert colours["rows"][3] == ["original", None, None, 55.0]
@@ -122,6 +131,8 @@ def test_the_page_shows_it(out):
     with Image.open(out / "examples.png") as grid:
         assert grid.width >= 8 * 24
         assert grid.height >= 3 * 24
+    with Image.open(out / "progress.png") as grid:
+        assert grid.height > grid.width  # three rows of two pictures
     write_page(out / "report.html", made)
     page = (out / "report.html").read_text(encoding="utf-8")
     for words in (
@@ -133,3 +144,6 @@ def test_the_page_shows_it(out):
     ):
         assert words in page
     assert str(out / "images") not in page
+    (out / "report.json").write_text(json.dumps(made))
+    assert pretint.report(out) == out / "report.html"
+    assert (out / "report.html").read_text(encoding="utf-8") == page

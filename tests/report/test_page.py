@@ -127,6 +127,29 @@ def test_the_page_is_one_file_that_says_everything(tmp_path, document):
     assert "knowing nothing" in text
 
 
+def test_findings_have_a_word_as_their_mark(tmp_path):
+    findings = [
+        {"mark": "ok", "text": "No leak."},
+        {"mark": "hurt", "text": "Worse."},
+        {"mark": "odd", "text": "Else."},
+    ]
+    reader, _ = written(tmp_path, {"title": "t", "verdict": "v", "sections": [{"heading": "h", "findings": findings}]})
+    assert reader.texts("li") == ["ok No leak.", "hurt Worse.", "odd Else."]
+    marks = [e["class"] for e in reader.all("span") if e.get("class", "").startswith("mark")]
+    assert marks == ["mark good", "mark bad", "mark plain"]
+
+
+def test_groups_and_dots_are_drawn(tmp_path):
+    groups = {"kind": "groups", "title": "AP", "groups": ["cat"], "series": [{"name": "a", "values": [None]}]}
+    bars = {**BARS, "bars": [{"name": "a", "value": 1.0, "dots": [0.5, 1.5, None]}]}
+    lines = {**LINES, "lines": [{"name": "a", "x": [1], "y": [2.0], "dots": [[1, 2.5], [1, 1.5]]}]}
+    reader, _ = written(
+        tmp_path, {"title": "t", "verdict": "v", "sections": [{"heading": "h", "charts": [groups, bars, lines]}]}
+    )
+    assert len(reader.all("svg")) == 3
+    assert len(reader.all("circle")) == 4
+
+
 def test_nothing_is_fetched_and_nothing_runs(tmp_path, document):
     reader, text = written(tmp_path, document)
     assert not reader.all("script")
@@ -295,7 +318,7 @@ def test_colours_of_text_are_readable_in_light_and_dark():
 
     for names in (light, dark):
         for ground in ("paper", "well"):
-            for ink in ("ink", "soft", "strong", "link"):
+            for ink in ("ink", "soft", "strong", "link", "good", "bad"):
                 dim, bright = sorted((luminance(names[ink]), luminance(names[ground])))
                 assert (bright + 0.05) / (dim + 0.05) >= 4.5
 

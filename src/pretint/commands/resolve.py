@@ -1,6 +1,8 @@
 """From what a user said to a complete set of options: dataclass default < recipe < command line or Python call."""
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -58,7 +60,7 @@ def options_from_arguments(schema: Schema, arguments: Sequence[str]) -> Any:
         default=default,
         args=_split_commas(arguments),
         prog=f"pretint {schema.verb}",
-        description=schema.options.__doc__,
+        description=inspect.cleandoc(schema.options.__doc__ or ""),
     )
 
 
@@ -114,4 +116,37 @@ def plain_options(kind: type[T], verb: str, arguments: Sequence[str]) -> T:
     """Options of a verb that needs no recipe, read by tyro."""
     import tyro
 
-    return tyro.cli(kind, args=list(arguments), prog=f"pretint {verb}", description=kind.__doc__)
+    return tyro.cli(
+        kind, args=list(arguments), prog=f"pretint {verb}", description=inspect.cleandoc(kind.__doc__ or "")
+    )
+
+
+def command_line(schema: Schema, options: Mapping[str, Any]) -> str:
+    """The command that gives these options, as run.json holds them; what the recipe says already is left out.
+
+    Raises:
+        OptionError: the recipe is no longer there, or an option is not known any more.
+    """
+    known = {field.name: field for field in fields(schema.options)}
+    chosen = [name for name in ("recipe", *schema.choices, "init") if name in options]
+    given = {name: options[name] for name in chosen if options[name] != known[name].default}
+    given |= {"data": options["data"], "out": options["out"]}
+    standard = recipe.as_values(options_from_call(schema, given))
+    more = {name: value for name, value in options.items() if name not in (*given, "resume")}
+    words = ["pretint", schema.verb, *_words(given, {}), *_words(more, standard)]
+    return " ".join(map(shlex.quote, words))
+
+
+def _words(values: Mapping[str, Any], standard: Mapping[str, Any], section: str = "") -> Iterator[str]:
+    """Arguments for the values that are not the standard ones, as tyro reads them."""
+    for key, value in values.items():
+        name = key.replace("_", "-")
+        if isinstance(value, Mapping):
+            yield from _words(value, standard.get(key, {}), f"{section}{name}.")
+        elif key in standard and standard[key] == value:
+            continue
+        elif isinstance(value, bool):
+            yield f"--{section}{name}" if value else f"--{section}no-{name}"
+        else:
+            yield f"--{section}{name}"
+            yield from map(str, value if isinstance(value, list | tuple) else [value])

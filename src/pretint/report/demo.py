@@ -8,11 +8,22 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pretint.report.curves import compared_losses, training_curves
+from pretint.report.facts import facts, shown_environment
 from pretint.report.images import Row, picture_grid, write_png
-from pretint.report.runs import facts, progress_images, training_curves
+from pretint.report.progress import progress_grid, progress_words
+from pretint.report.scores import (
+    POINTS,
+    class_chart,
+    class_table,
+    in_points,
+    labelled,
+    named,
+    scores_by_class,
+    whole_scores,
+)
 from pretint.run_folder import RunFolder
 
-NAMES = {"map": "mAP", "miou": "mean IoU"}
 PSNR_GAIN = 1.0
 """dB above the better of the two rows of knowing nothing, from which colours count as learned."""
 
@@ -49,7 +60,7 @@ def demo_document(
         "summary": [
             f"A network learned to colour {options['unlabelled']} made scenes without labels. Then two tasks were learned from "
             f"{options['labelled']} labelled scenes, once from these weights and once from scratch, with the same data, order and "
-            f"epochs. All was scored on {options['test']} scenes that no training saw. The trainings took {_minutes(out, tasks):.1f} minutes."
+            f"epochs. All was scored on {options['test']} scenes that no training saw. The trainings took {_minutes(out, tasks):.1f} minutes. {POINTS}"
         ],
         "sections": [
             _transfer(tasks, scores, out),
@@ -58,7 +69,7 @@ def demo_document(
                 "heading": "Training",
                 "tables": [{"caption": "Pretraining", "columns": ["", ""], "rows": facts(run)}],
                 "charts": training_curves(run),
-                "images": progress_images(run),
+                "images": _progress(run, out),
             },
         ],
         "notes": [
@@ -67,7 +78,7 @@ def demo_document(
             "One seed an arm. The difference between the arms holds for this seed; how sure it is needs several.",
         ],
         "commands": [f"pretint demo --out {out} --seed {options['seed']}"],
-        "environment": {key: str(value) for key, value in run.manifest["environment"].items() if value is not None},
+        "environment": shown_environment(run.manifest["environment"]),
         "results": {"transfer": scores, "differences": differences, "colorization": colours, "psnr_gain": gain},
         "options": dict(options),
         "seconds": round(60 * _minutes(out, tasks), 1),
@@ -88,7 +99,8 @@ def _verdict(
 ) -> str:
     helped = [task for task, difference in differences.items() if difference > 0]
     told = " and ".join(
-        f"{scores[task]['scratch']['scores'][score]:.3f} to {scores[task]['pretrained']['scores'][score]:.3f} {NAMES[score]} in {task}"
+        f"{100 * scores[task]['scratch']['scores'][score]:.1f} to {100 * scores[task]['pretrained']['scores'][score]:.1f} points "
+        f"of {named(score)} in {task}"
         for task, score in tasks.items()
     )
     if len(helped) == len(tasks):
@@ -108,39 +120,39 @@ def _transfer(
     for task, score in tasks.items():
         arms = scores[task]
         constant = arms["scratch"]["constant"]
-        columns = [name for name, value in constant.items() if not isinstance(value, dict)]
+        columns = whole_scores(constant)
         rows = [
-            ["constant predictor", "", *(constant[c] for c in columns)],
-            *([arm, _loaded(out, task, arm), *(arms[arm]["scores"][c] for c in columns)] for arm in arms),
+            ["constant predictor", "", *(in_points(column, constant[column]) for column in columns)],
+            *(
+                [arm, _loaded(out, task, arm), *(in_points(column, result["scores"][column]) for column in columns)]
+                for arm, result in arms.items()
+            ),
         ]
-        named = [NAMES.get(column, column.replace("_", " ")) for column in columns]
+        names = [labelled(column) for column in columns]
         tables.append(
             {
                 "caption": f"{task}: scores on the test scenes, and the share of parameters that was loaded",
-                "columns": ["arm", "loaded", *named],
+                "columns": ["arm", "loaded", *names],
                 "rows": rows,
-                "best": dict.fromkeys(named, "max"),
-            }
-        )
-        by_class = next(name for name, value in constant.items() if isinstance(value, dict))
-        classes = list(constant[by_class])
-        tables.append(
-            {
-                "caption": f"{task}: {by_class.upper() if by_class == 'ap' else 'IoU'} by class",
-                "columns": ["class", *arms],
-                "rows": [[name, *(arms[arm]["scores"][by_class][name] for arm in arms)] for name in classes],
+                "best": dict.fromkeys(names, "max"),
             }
         )
         charts.append(
             {
                 "kind": "bars",
-                "title": f"{NAMES[score]}, {task}",
-                "bars": [{"name": arm, "value": arms[arm]["scores"][score]} for arm in arms],
-                "value_label": NAMES[score],
-                "reference": constant[score],
+                "title": f"{named(score)}, {task}",
+                "bars": [{"name": arm, "value": in_points(score, arms[arm]["scores"][score])} for arm in arms],
+                "value_label": labelled(score),
+                "reference": in_points(score, constant[score]),
                 "reference_name": "constant predictor",
             }
         )
+        for by in scores_by_class(constant):
+            classes = {arm: result["scores"][by] for arm, result in arms.items()} | {"constant predictor": constant[by]}
+            tables.append(class_table(by, classes, where=f", {task}"))
+            charts.append(class_chart(by, classes, where=f", {task}"))
+        runs = {arm: RunFolder.open(out / f"{task}-{arm}") for arm in arms}
+        charts += [{**chart, "title": f"{chart['title']}, {task}"} for chart in compared_losses(runs)]
     return {"heading": "Did pretraining help?", "tables": tables, "charts": charts}
 
 
@@ -174,6 +186,15 @@ def _colours(colours: Mapping[str, Mapping[str, Any]], out: Path) -> dict[str, A
             }
         ],
     }
+
+
+def _progress(run: RunFolder, out: Path) -> list[dict[str, Any]]:
+    """The progress of the pretraining, as a file of the demo."""
+    made = progress_grid(run)
+    if made is None:
+        return []
+    write_png(made[0], out / "progress.png")
+    return [{"path": "progress.png", **progress_words(made[1])}]
 
 
 def _write_examples(out: Path, examples: Sequence[Path]) -> None:

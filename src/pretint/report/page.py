@@ -7,12 +7,17 @@ document (every part but title and verdict may be left out), so that whatever is
      "sections": [{"heading": str, "text": [str],
                    "tables": [{"caption": str, "columns": [str], "rows": [[str | number | None]],
                                "best": {column: "max" | "min"}}],
-                   "charts": [{"kind": "lines", "title": str, "lines": [{"name", "x", "y", "low", "high"}],
+                   "findings": [{"mark": str, "text": str}],
+                   "charts": [{"kind": "lines", "title": str, "lines": [{"name", "x", "y", "low", "high", "dots"}],
                                "x_label", "y_label", "x_scale", "y_scale", "interval", "reference", "reference_name",
                                "caption"},
-                              {"kind": "bars", "title": str, "bars": [{"name", "value", "low", "high"}], "value_label",
-                               "reference", "reference_name", "caption"}],
-                   "images": [{"path": str, "alt": str, "caption": str}]}],
+                              {"kind": "bars", "title": str, "bars": [{"name", "value", "low", "high", "dots",
+                               "colour": int}],
+                               "value_label", "reference", "reference_name", "caption"},
+                              {"kind": "groups", "title": str, "groups": [str], "series": [{"name", "values"}],
+                               "value_label", "caption"}],
+                   "images": [{"path": str, "alt": str, "caption": str} or
+                              {"uri": "data:image/...", "size": (width, height), "alt": str, "caption": str}]}],
      "notes": [str], "commands": [str], "environment": {str: str}}
 """
 
@@ -29,8 +34,9 @@ from markupsafe import Markup
 from PIL import Image
 
 from pretint.errors import DataError
+from pretint.report.bars import Bar, Series, bar_chart, group_chart
 from pretint.report.images import data_uri
-from pretint.report.svg import Bar, Line, bar_chart, line_chart
+from pretint.report.lines import Line, line_chart
 from pretint.run_folder import write_atomically
 
 MOST_BYTES = 200_000  # of a picture that is carried as it is; a larger one becomes a JPEG
@@ -39,8 +45,10 @@ MOST_PIXELS = 1600  # side of a picture in the page; a larger one is reduced
 
 _NONE = "–"
 _MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
+# What a mark means to the reader; one that is not here is shown without colour.
+_TONES = {"ok": "good", "helped": "good", "warning": "bad", "hurt": "bad", "failed": "bad"}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_LEADING_NUMBER = re.compile(r"\s*([+−-]?\d[\d,]*\.?\d*)")
+_LEADING_NUMBER = re.compile(r"\s*\[?([+−-]?\d[\d,]*\.?\d*)")
 
 
 def write_page(path: Path, document: Mapping[str, Any]) -> None:
@@ -124,6 +132,10 @@ def _section(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {
         "heading": section["heading"],
         "text": section.get("text", []),
+        "findings": [
+            {"mark": item["mark"], "text": item["text"], "tone": _TONES.get(item["mark"], "plain")}
+            for item in section.get("findings", [])
+        ],
         "tables": [_table(table) for table in section.get("tables", [])],
         "charts": [_chart(chart) for chart in section.get("charts", [])],
         "images": [_picture(image, folder) for image in section.get("images", [])],
@@ -168,30 +180,42 @@ def _best_rows(cells: Sequence[Any], direction: str | None) -> set[int]:
 
 
 def _chart(chart: Mapping[str, Any]) -> dict[str, Any]:
-    draw = {"lines": _lines, "bars": _bars}[chart["kind"]]
+    draw = {"lines": _lines, "bars": _bars, "groups": _groups}[chart["kind"]]
     return {"title": chart["title"], "svg": Markup(draw(chart)), "caption": chart.get("caption", "")}
 
 
 def _lines(chart: Mapping[str, Any]) -> str:
     lines = [
-        Line(name=line["name"], **{k: _floats(line.get(k)) for k in ("x", "y", "low", "high")})
+        Line(
+            name=line["name"],
+            dots=[(float(x), float(y)) for x, y in line.get("dots", [])],
+            **{k: _floats(line.get(k)) for k in ("x", "y", "low", "high")},
+        )
         for line in chart["lines"]
     ]
-    if (reference := chart.get("reference")) is not None:
-        places = [x for line in lines for x in line.x if math.isfinite(x)] or [0.0, 1.0]
-        name = chart.get("reference_name") or "reference"
-        lines.append(Line(name=name, x=[min(places), max(places)], y=[float(reference)] * 2))
-    given = {k: chart[k] for k in ("x_label", "y_label", "x_scale", "y_scale", "interval") if k in chart}
-    return line_chart(lines, title=chart["title"], **given)
+    names = ("x_label", "y_label", "x_scale", "y_scale", "interval", "reference", "reference_name")
+    return line_chart(lines, title=chart["title"], **{k: chart[k] for k in names if k in chart})
 
 
 def _bars(chart: Mapping[str, Any]) -> str:
     bars = [
-        Bar(name=bar["name"], value=_floats([bar["value"]])[0], low=bar.get("low"), high=bar.get("high"))
+        Bar(
+            name=bar["name"],
+            value=_floats([bar["value"]])[0],
+            low=bar.get("low"),
+            high=bar.get("high"),
+            dots=_floats(bar.get("dots")),
+            colour=bar.get("colour"),
+        )
         for bar in chart["bars"]
     ]
     given = {k: chart[k] for k in ("value_label", "reference", "reference_name") if k in chart}
     return bar_chart(bars, title=chart["title"], **given)
+
+
+def _groups(chart: Mapping[str, Any]) -> str:
+    series = [Series(name=one["name"], values=_floats(one["values"])) for one in chart["series"]]
+    return group_chart(chart["groups"], series, title=chart["title"], value_label=chart.get("value_label", ""))
 
 
 def _floats(values: Sequence[float | None] | None) -> list[float]:
@@ -200,7 +224,19 @@ def _floats(values: Sequence[float | None] | None) -> list[float]:
 
 
 def _picture(image: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    path = folder / image["path"]
+    uri, (width, height) = (image["uri"], image["size"]) if "uri" in image else _carried(folder / image["path"])
+    return {
+        "uri": uri,
+        "width": width,
+        "height": height,
+        "wide": width > max(2 * height, 800),
+        "alt": image["alt"],
+        "caption": image.get("caption", ""),
+    }
+
+
+def _carried(path: Path) -> tuple[str, tuple[int, int]]:
+    """A picture file as a data URI, and its size in pixels."""
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as picture:
@@ -212,12 +248,4 @@ def _picture(image: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         picture.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
     elif len(content) <= MOST_BYTES and picture.format in _MIME:
         uri = f"data:{_MIME[picture.format]};base64,{base64.b64encode(content).decode()}"
-    width, height = picture.size
-    return {
-        "uri": uri or data_uri(picture, "png" if picture.has_transparency_data else "jpeg"),
-        "width": width,
-        "height": height,
-        "wide": width > max(2 * height, 800),
-        "alt": image["alt"],
-        "caption": image.get("caption", ""),
-    }
+    return uri or data_uri(picture, "png" if picture.has_transparency_data else "jpeg"), picture.size

@@ -1,265 +1,167 @@
-"""What a run folder tells, as parts of a report's document: facts, curves, pictures of its progress. Loads no torch."""
+"""The report of one run, or of several beside each other: facts, curves, progress. Loads no torch.
 
-import csv
-import math
-from collections import Counter
+It reads the runs' folders alone, so it can be built while they run.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import numpy as np
-
+from pretint.report.curves import compared_curves, training_curves
+from pretint.report.facts import compared_facts, differing_options, facts, shown_environment
+from pretint.report.progress import progress_images
+from pretint.report.scores import NAMES, POINTS, in_points, listed, named
 from pretint.run_folder import RunFolder
 
-MOST_VALUES = 100  # logged values of a curve that are drawn one by one; of more, means of stretches
-MOST_STRETCHES, LEAST_STRETCH = 50, 5
-
-# Scores that share an axis: the chart's title, its label, and the words for each score. Others get a chart of their own.
-_SCORES: tuple[tuple[str, str, dict[str, str]], ...] = (
-    (
-        "Colour error on held-out pictures",
-        "a and b, CIELAB units",
-        {"ab_error": "predicted", "grey_ab_error": "left grey"},
-    ),
-    ("Colourfulness on held-out pictures", "chroma, share of the originals'", {"chroma_share": "predicted"}),
-    ("Scores on held-out pictures", "score", {"map": "mAP", "f1_micro": "F1, micro", "f1_macro": "F1, macro"}),
-    ("Scores on held-out pictures", "score", {"miou": "mean IoU", "pixel_accuracy": "pixel accuracy"}),
-    ("Scores on held-out pictures", "score", {"top1": "top-1 accuracy"}),
-)
-_NO_SCORE = ("step", "epoch", "kind", "pictures_per_second")
+_KINDS = {"pretrain": "Pretraining", "finetune": "Fine-tuning"}
 
 
-def training_curves(run: RunFolder) -> list[dict[str, Any]]:
-    """Charts of the losses over steps, one a turn of the training, and of the held-out scores and probes over epochs.
+def runs_document(folders: Sequence[Path], commands: Sequence[str] = ()) -> dict[str, Any]:
+    """The document of a page about runs, as `pretint.report.page.write_page` takes it.
 
-    Losses of many steps are drawn as means of equal stretches, with the range that holds the middle 80 % of their values.
+    Args:
+        folders: of one run or more.
+        commands: what makes the runs, and the page, again.
+    Raises:
+        RunError: a folder holds no run, or its run.json is damaged.
     """
-    entries = run.metrics()
-    train = [entry for entry in entries if entry["kind"] == "train"]
-    held_out = [entry for entry in entries if entry["kind"] == "validation"]
-    probes = [entry for entry in entries if entry["kind"] == "probe"]
-    account = run.manifest.get("probe", {})
-    return [*_losses(train), *_held_out_scores(held_out, run.pointer("best")), *_probe_charts(probes, account)]
-
-
-def progress_images(run: RunFolder) -> list[dict[str, str]]:
-    """The picture grids of the first, the middle and the last epoch that has one; paths are absolute."""
-    grids = sorted((run.path.resolve() / "samples").glob("epoch-*.png"), key=_epoch)
-    chosen = [grids[i] for i in sorted({0, (len(grids) - 1) // 2, len(grids) - 1})] if grids else []
-    return [
-        {
-            "path": str(path),
-            "alt": f"Pictures after epoch {_epoch(path)}, in three rows: grey, with predicted colours, with true colours",
-            "caption": f"After epoch {_epoch(path)}. Rows: grey, predicted, true.",
-        }
-        for path in chosen
-    ]
-
-
-def facts(run: RunFolder) -> list[list[Any]]:
-    """Rows (name, value) for a table: what was trained, on what, for how long, where; what is not known is left out."""
-    manifest, entries = run.manifest, run.metrics()
-    options, data = manifest.get("options", {}), manifest.get("data", {})
-    environment = manifest.get("environment", {})
-    rows = [
-        ("Run", run.path.name),
-        ("State", manifest.get("state")),
-        ("Method", _method(manifest["kind"], options)),
-        ("Data", _data(data)),
-        ("Pictures trained on", data.get("training")),
-        ("Pictures held out", data.get("held_out")),
-        ("Pictures left out", _left_out(run.path / "left_out.tsv")),
-        ("Share of the labels", f"{options['fraction']:.4g}" if options.get("fraction", 1) < 1 else None),
-        (
-            "Size and batch",
-            f"{options['size']} px, {manifest.get('batch_size', options['batch_size'])} a step"
-            if "batch_size" in options
-            else None,
-        ),
-        ("Epochs", _epochs(entries, options.get("epochs"))),
-        ("Time", _duration(manifest.get("seconds"))),
-        ("Speed", _speed(entries)),
-        ("Weights at the start", _loaded(manifest.get("loaded"))),
-        ("Best on held-out pictures", _best(run.pointer("best"))),
-        ("Seed", options.get("seed")),
-        ("Begun", manifest.get("begun")),
-        ("Commit", environment.get("commit")),
-        ("Machine", _machine(environment, options.get("loop", {}))),
-        ("Software", _named(environment, ("pretint", "torch", "python"))),
-    ]
-    return [[name, value] for name, value in rows if value not in (None, "")]
-
-
-def _losses(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    names = [name for entry in entries for name in entry if "." in name]
-    turns: dict[str, list[str]] = {}
-    for name in dict.fromkeys(names):
-        turns.setdefault(name.partition(".")[0], []).append(name)
-    return [_loss_chart(turn, keys, entries) for turn, keys in turns.items()]
-
-
-def _loss_chart(turn: str, keys: list[str], entries: list[dict[str, Any]]) -> dict[str, Any]:
-    lines, stretch = [], 1
-    for key in keys:
-        logged = [(entry["step"], entry[key]) for entry in entries if key in entry]
-        line, stretch = _smoothed(key.partition(".")[2], logged)
-        lines.append(line)
-    sizes = [median(line["y"]) for line in lines]
-    # Terms weighted very differently share a picture only on a log axis.
-    apart = min(sizes) > 0 and max(sizes) > 10 * min(sizes)
+    runs = dict(zip(_distinct(folders), map(RunFolder.open, folders), strict=True))
+    document = _one(*runs.items()) if len(runs) == 1 else _several(runs)
+    environments = [run.manifest.get("environment", {}) for run in runs.values()]
+    scored = any(score in NAMES for run in runs.values() for score in _scores(run))
     return {
-        "kind": "lines",
-        "title": f"Losses of the {turn}",
-        "lines": lines,
-        "x_label": "step",
-        "y_label": "loss",
-        "y_scale": "log" if apart else "linear",
-        "caption": f"Means of {stretch} logged values each; the bands hold the middle 80 % of them."
-        if stretch > 1
-        else "",
+        **document,
+        "made": time.strftime("%Y-%m-%d %H:%M"),
+        "summary": [*document["summary"], *([POINTS] if scored else [])],
+        "commands": list(commands),
+        "environment": shown_environment(environments[0]) if all(e == environments[0] for e in environments) else {},
     }
 
 
-def _smoothed(name: str, logged: list[tuple[int, float]]) -> tuple[dict[str, Any], int]:
-    """A line of at most MOST_STRETCHES points with its band, where there are many values, and how many values a point stands for."""
-    if len(logged) <= MOST_VALUES:
-        return {"name": name, "x": [x for x, _ in logged], "y": [y for _, y in logged]}, 1
-    stretch = max(LEAST_STRETCH, math.ceil(len(logged) / MOST_STRETCHES))
-    parts = [np.array(logged[start : start + stretch]) for start in range(0, len(logged), stretch)]
-    low, high = np.array([np.quantile(part[:, 1], (0.1, 0.9)) for part in parts]).T.tolist()
-    middle, mean = np.array([part.mean(axis=0) for part in parts]).T.tolist()
-    return {"name": name, "x": middle, "y": mean, "low": low, "high": high}, stretch
+def _one(item: tuple[str, RunFolder]) -> dict[str, Any]:
+    name, run = item
+    kind = run.manifest.get("kind", "")
+    progress = progress_images(run)
+    return {
+        "title": f"{_KINDS.get(kind, 'Run')} {name}",
+        "verdict": _told(run),
+        "summary": _unfinished({name: run}),
+        "sections": [
+            {"heading": "Curves", "charts": training_curves(run)},
+            *([{"heading": "Progress", "images": progress}] if progress else []),
+            {"heading": "The run", "tables": [{"caption": "", "columns": ["", ""], "rows": facts(run)}]},
+        ],
+        "notes": _limits([run]),
+    }
 
 
-def _held_out_scores(entries: list[dict[str, Any]], best: dict[str, Any] | None) -> list[dict[str, Any]]:
-    names = dict.fromkeys(k for e in entries for k, v in e.items() if k not in _NO_SCORE and isinstance(v, int | float))
-    known = {name for _, _, words in _SCORES for name in words}
-    others = tuple((f"{name} on held-out pictures", name, {name: name}) for name in names if name not in known)
-    charts: list[dict[str, Any]] = []
-    for title, label, words in (*_SCORES, *others):
-        logged = {
-            word: [(entry["epoch"], entry[name]) for entry in entries if name in entry]
-            for name, word in words.items()
-            if name in names
-        }
-        epochs = {epoch for line in logged.values() for epoch, _ in line}
-        if len(epochs) == 1:  # no course yet
-            bars = [{"name": word, "value": line[-1][1]} for word, line in logged.items()]
-            charts.append(
-                {"kind": "bars", "title": f"{title}, epoch {epochs.pop()}", "bars": bars, "value_label": label}
-            )
-        elif epochs:
-            lines = [
-                {"name": word, "x": [x for x, _ in line], "y": [y for _, y in line]} for word, line in logged.items()
-            ]
-            chosen = (
-                f"The best checkpoint is that of epoch {best['epoch']}." if best and best.get("score") in words else ""
-            )
-            chart = {"kind": "lines", "title": title, "lines": lines, "x_label": "epoch", "y_label": label}
-            charts.append({**chart, "caption": chosen})
-    return charts
+def _several(runs: Mapping[str, RunFolder]) -> dict[str, Any]:
+    progress = [
+        {**image, "caption": f"{name}. {image['caption']}", "alt": f"{name}: {image['alt']}"}
+        for name, run in runs.items()
+        for image in progress_images(run)
+    ]
+    differing = differing_options(runs)
+    return {
+        "title": f"Runs {listed(list(runs))}",
+        "verdict": _compared(runs),
+        "summary": _unfinished(runs),
+        "sections": [
+            {"heading": "Curves", "charts": compared_curves(runs)},
+            *([{"heading": "Progress", "images": progress}] if progress else []),
+            {"heading": "The runs", "tables": [compared_facts(runs), *([differing] if differing else [])]},
+        ],
+        "notes": [
+            *_data_differ(runs),
+            "Each is one run: a difference between two of them holds for their seeds. pretint compare repeats them and tells how sure it is.",
+            *_limits(list(runs.values())),
+        ],
+    }
 
 
-def _probe_charts(entries: list[dict[str, Any]], account: dict[str, Any]) -> list[dict[str, Any]]:
-    """What labels find in the frozen features, a line a depth, from the weights before the first step on."""
-    if not entries:
-        return []
-    course = [{"epoch": 0, **account["untrained"]}, *entries]
-    score = {"map": "mAP", "top1": "top-1 accuracy"}[account["score"]]
-    method = {"ridge": "Ridge regression", "knn": "The 20 nearest neighbours"}[account["method"]]
-    words = (
-        f"{method} on the features of {account['training']:,} labelled pictures, scored on {account['scored']:,} others of "
-        "the same training list. Epoch 0: the weights before the first step."
-    )
-    return [
-        {
-            "kind": "lines",
-            "title": title,
-            "lines": [
-                {"name": f"stride {stride}", "x": [e["epoch"] for e in course], "y": [e[key][stride] for e in course]}
-                for stride in entries[0][key]
-            ],
-            "x_label": "epoch",
-            "y_label": label,
-            "caption": caption,
-        }
-        for key, title, label, caption in (
-            ("scores", "Probe of the frozen features", score, words),
-            ("ranks", "Effective rank of the features", "directions", "A fall says that the features collapse."),
+def _told(run: RunFolder) -> str:
+    """What the run has reached, in a sentence."""
+    best = run.pointer("best")
+    epochs = run.manifest.get("options", {}).get("epochs")
+    if not best or "score" not in best:
+        begun = max((entry.get("epoch", 0) for entry in run.metrics()), default=0)
+        return (
+            f"Nothing can be said yet: the run is in epoch {begun} of {epochs}." if begun else "The run has no scores."
         )
-    ]
+    score, epoch = best["score"], best["epoch"]
+    at = f"after epoch {epoch} of {epochs}" if epochs else f"after epoch {epoch}"
+    if score == "ab_error":
+        grey = next(
+            (e["grey_ab_error"] for e in run.metrics() if e.get("epoch") == epoch and "grey_ab_error" in e), None
+        )
+        beside = f"; leaving them grey, by {grey:.2f}" if grey is not None else ""
+        return f"On held-out pictures the predicted colours are off by {best['value']:.2f} CIELAB units{beside} (best, {at})."
+    return f"At best it has {_value(score, best['value'])} on held-out pictures, {at}."
 
 
-def _epoch(path: Path) -> int:
-    return int(path.stem.rpartition("-")[2])
+def _compared(runs: Mapping[str, RunFolder]) -> str:
+    """The runs in the order of their best held-out score, where they have the same one."""
+    best = {name: run.pointer("best") for name, run in runs.items()}
+    scored = {name: entry for name, entry in best.items() if entry and "score" in entry}
+    scores = {entry["score"] for entry in scored.values()}
+    if not scored or len(scores) > 1:
+        return f"{len(runs)} runs beside each other."
+    (score,) = scores
+    order = list(scored)
+    if score in NAMES or score == "ab_error":
+        order.sort(key=lambda name: scored[name]["value"], reverse=score in NAMES)
+    told = [f"{name} {_number(score, scored[name]['value'])}" for name in order]
+    missing = [name for name in runs if name not in scored]
+    without = f"; {listed(missing)} {'has' if len(missing) == 1 else 'have'} none yet" if missing else ""
+    unit = "points of mean IoU" if score == "miou" else f"points of {named(score)}" if score in NAMES else named(score)
+    unit += " (less is better)" if score == "ab_error" else ""
+    return f"Best on held-out pictures, in {unit}: {', '.join(told)}{without}."
 
 
-def _method(kind: str, options: dict[str, Any]) -> str:
-    learned = options.get("pretext") or options.get("task")
-    words = [kind, *(str(word) for word in (learned, options.get("backbone")) if word)]
-    return ", ".join(words) + (f" (recipe {options['recipe']})" if options.get("recipe") else "")
+def _unfinished(runs: Mapping[str, RunFolder]) -> list[str]:
+    states = {name: run.manifest.get("state") for name, run in runs.items()}
+    running = [f"{name} is {state}" for name, state in states.items() if state not in ("finished", None)]
+    return [f"Not finished: {listed(running)}. What is shown may change."] if running else []
 
 
-def _data(data: dict[str, Any]) -> str:
-    """Last names of the folders: what lies above them is of no use on another machine."""
-    folders = data.get("folders") or ([data["folder"]] if "folder" in data else [])
-    names = ", ".join(Path(folder).name for folder in folders)
-    return f"{names} (fingerprint {data['fingerprint']})" if names and "fingerprint" in data else names
+def _data_differ(runs: Mapping[str, RunFolder]) -> list[str]:
+    prints = {run.manifest.get("data", {}).get("fingerprint") for run in runs.values()}
+    return ["The runs were trained on different data: their scores cannot be compared."] if len(prints) > 1 else []
 
 
-def _left_out(path: Path) -> str | None:
-    if not path.exists():
-        return None
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        kinds = Counter(row["what"] for row in csv.DictReader(file, delimiter="\t"))
-    return ", ".join(f"{number:,} {kind}" for kind, number in kinds.items()) or "0"
-
-
-def _epochs(entries: list[dict[str, Any]], asked: int | None) -> str | int | None:
-    begun = max((entry["epoch"] for entry in entries), default=0)
-    done = max((entry["epoch"] for entry in entries if entry["kind"] == "validation"), default=None)
-    if asked is None or done == asked:
-        return asked
-    return f"{done} of {asked} scored" if done else f"in {begun} of {asked}"
-
-
-def _duration(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def _speed(entries: list[dict[str, Any]]) -> str | None:
-    speeds = [entry["pictures_per_second"] for entry in entries if entry.get("pictures_per_second")]
-    return f"{median(speeds):,.3g} pictures a second" if speeds else None
-
-
-def _loaded(loaded: dict[str, Any] | None) -> str | None:
-    if loaded is None:
-        return None
-    if not loaded["loaded"]:
-        return f"from scratch: none of {loaded['total']:,} parameters loaded"
+def _limits(runs: Sequence[RunFolder]) -> list[str]:
     return (
-        f"{loaded['share']:.1%} of {loaded['total']:,} parameters from {Path(loaded['init']).name} "
-        f"({' and '.join(loaded['parts'])})"
+        [
+            "Held-out pictures choose the checkpoint, so that scores on them are a little too good; pretint evaluate scores test pictures."
+        ]
+        if any(_scores(run) for run in runs)
+        else []
     )
 
 
-def _best(best: dict[str, Any] | None) -> str | None:
-    return f"{best['score']} {best['value']:.4g}, epoch {best['epoch']}" if best and "score" in best else None
+def _scores(run: RunFolder) -> list[str]:
+    entries = [entry for entry in run.metrics() if entry.get("kind") == "validation"]
+    return list(dict.fromkeys(score for entry in entries for score in entry if score not in ("step", "epoch", "kind")))
 
 
-def _machine(environment: dict[str, Any], loop: dict[str, Any]) -> str:
-    processor = environment.get("processor")
-    words = [
-        environment.get("gpu"),
-        processor and f"{processor}, {environment.get('cores')} cores",
-        loop.get("precision"),
-    ]
-    return "; ".join(str(word) for word in words if word)
+def _value(score: str, value: float) -> str:
+    return (
+        f"{_number(score, value)} points of {named(score)}"
+        if score in NAMES
+        else f"{named(score)} {_number(score, value)}"
+    )
 
 
-def _named(environment: dict[str, Any], names: tuple[str, ...]) -> str:
-    return ", ".join(f"{name} {environment[name]}" for name in names if name in environment)
+def _number(score: str, value: float) -> str:
+    return f"{in_points(score, value):.1f}" if score in NAMES else f"{value:.4g}"
+
+
+def _distinct(folders: Sequence[Path]) -> list[str]:
+    """Names of the folders with as much of what lies above as tells them apart."""
+    whole = [folder.resolve() for folder in folders]
+    for parts in range(1, max(len(path.parts) for path in whole) + 1):
+        names = ["/".join(path.parts[-parts:]) for path in whole]
+        if len(set(names)) == len(names):
+            break
+    return names

@@ -1,5 +1,6 @@
-"""Charts: well-formed, safe to put in a page, right places, nothing lost, readable on light and dark."""
+"""Charts of lines, and what holds for all charts: well-formed, safe to put in a page, right places, nothing lost, readable on light and dark."""
 
+import itertools
 import math
 import re
 import subprocess
@@ -10,17 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pretint.report.svg import (
-    COLOURS,
-    MOST_POINTS,
-    Bar,
-    Line,
-    _linear_ticks,
-    _log_ticks,
-    _number,
-    bar_chart,
-    line_chart,
-)
+from pretint.report.bars import Bar, Series, bar_chart, group_chart
+from pretint.report.elements import COLOURS
+from pretint.report.lines import BESIDE, MOST_POINTS, Line, line_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 GAIN = Bar(name="cGAN", value=0.024, low=0.011, high=0.039)
@@ -45,6 +38,8 @@ def curve(svg, number=0):
         bar_chart([GAIN], title="Gain", value_label="mAP", reference=0.01, reference_name="goal"),
         line_chart([], title="none"),
         bar_chart([], title="none"),
+        group_chart(["cat", "dog"], [Series(name="cGAN", values=[0.3, math.nan])], title="AP", value_label="AP"),
+        group_chart([], [], title="none"),
     ],
 )
 def test_the_page_may_hold_it(svg):
@@ -65,6 +60,7 @@ def test_names_are_escaped():
     for svg in (
         line_chart([Line(name=hostile, x=[1], y=[1])], title=hostile, x_label=hostile, y_label=hostile),
         bar_chart([Bar(name=hostile, value=1)], title=hostile, reference=0.5, reference_name=hostile),
+        group_chart([hostile], [Series(name=hostile, values=[1])], title=hostile, value_label=hostile),
     ):
         assert "<script" not in svg
         assert '<script>"&�' in ET.fromstring(svg)[0].text
@@ -86,6 +82,42 @@ def test_bands_and_bars_of_an_interval():
     assert band.endswith("Z")
     assert band.count("L") == 5  # three lower ends, three upper ends
     assert line_chart([SCORES], title="mAP", interval="bars").count("h-4h8") == 6  # two ends of three
+
+
+def centres(svg):
+    return [(float(c.get("cx")), float(c.get("cy"))) for c in ET.fromstring(svg).iter(f"{SVG}circle")]
+
+
+def test_series_with_bars_stand_beside_each_other():
+    same = [Line(name=name, x=[1, 2], y=[3, 4], low=[2, 3], high=[4, 5]) for name in "abc"]
+    svg = line_chart(same, title="mAP", interval="bars")
+    uprights = [float(x) for x in re.findall(r'd="M([\d.]+) [\d.]+L\1 [\d.]+M', svg)]  # of the intervals
+    first, second = sorted(uprights)[:3], sorted(uprights)[3:]
+    for places in (first, second):
+        assert [b - a for a, b in itertools.pairwise(places)] == pytest.approx([BESIDE] * 2, abs=0.2)
+    assert second[0] - first[-1] > 100
+
+
+def test_dots_stand_at_their_values_beside_the_bar():
+    line = Line(
+        name="cGAN", x=[1, 10], y=[3, 5], low=[2, 4], high=[4, 6], dots=[(1, 2), (1, 3), (10, 9), (10, math.nan)]
+    )
+    dots = centres(line_chart([line], title="mAP", x_scale="log", interval="bars"))
+    (x0, y0), (x1, y1), (x2, y2) = dots
+    assert x0 == x1 < x2
+    assert y0 - y1 == pytest.approx((y1 - y2) / 6, abs=0.2)  # 2, 3 and 9; nothing lies outside the chart
+    assert min(y for _, y in dots) > 34
+
+
+def test_a_reference_is_a_dashed_line_with_its_name():
+    svg = line_chart([SCORES], title="mAP", reference=0.05, reference_name="constant predictor")
+    root = ET.fromstring(svg)
+    (dashed,) = [p for p in root.findall(f"{SVG}path") if p.get("stroke-dasharray") == "4 3"]
+    y = float(dashed.get("d").split("L")[0].split()[1])
+    assert y > max(place for _, place in curve(svg))  # 0.05 is below all of the line
+    assert "constant predictor 0.05" in texts(svg)
+    assert "constant predictor 0.05" in root[1].text
+    assert "nan" not in line_chart([SCORES], title="mAP", y_scale="log", reference=0)
 
 
 def test_points_tell_their_numbers():
@@ -132,37 +164,6 @@ def test_long_legends_wrap():
     assert all(float(t.get("x")) < 400 for t in legend)
 
 
-def test_bars_start_at_zero_and_say_their_numbers():
-    svg = bar_chart([GAIN, Bar(name="rotation", value=-0.012), Bar(name="none", value=math.nan)], title="Gain")
-    gain, rotation = (r for r in ET.fromstring(svg).iter(f"{SVG}rect"))
-    zero = float(gain.get("x"))
-    assert float(rotation.get("x")) + float(rotation.get("width")) == pytest.approx(zero, abs=0.2)
-    assert float(gain.get("width")) == pytest.approx(2 * float(rotation.get("width")), abs=0.3)
-    assert {"0.024 [0.011, 0.039]", "−0.012", "no value"} <= set(texts(svg))
-    assert svg.count("v-4v8") == 2  # one interval, two ends
-
-
-def test_the_reference_is_marked_and_named():
-    svg = bar_chart([GAIN], title="Gain", reference=0.05, reference_name="constant predictor")
-    assert "constant predictor 0.05" in texts(svg)
-    assert "constant predictor 0.05" in ET.fromstring(svg)[1].text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.41234, "0.4123"), (51720, "51.72k"), (2e6, "2M"), (-0.5, "−0.5"), (0, "0")]
-)
-def test_numbers(value, text):
-    assert _number(value) == text
-
-
-def test_ticks():
-    assert [label for _, label in _linear_ticks(0.08, 0.49)] == ["0.1", "0.2", "0.3", "0.4"]
-    assert [label for _, label in _linear_ticks(-0.021, 0.041)] == ["−0.02", "0.00", "0.02", "0.04"]
-    assert [label for _, label in _log_ticks(0.01, 1)] == ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]
-    assert [value for value, _ in _log_ticks(1, 1e6)] == pytest.approx([10.0**e for e in range(7)])
-    assert len(_log_ticks(0.21, 0.39)) > 1  # no 1, 2 or 5 between them
-
-
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-1e12, 1e12), st.floats(width=32)), max_size=20),
@@ -193,5 +194,5 @@ def test_colours_are_readable_on_light_and_dark():
 
 
 def test_the_report_loads_no_torch():
-    code = "import sys, pretint.report.svg, pretint.report.images; sys.exit('torch' in sys.modules)"
+    code = "import sys, pretint.report.lines, pretint.report.images; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

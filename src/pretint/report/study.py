@@ -1,0 +1,326 @@
+"""The report of a study: whether pretraining helped, how sure that is, how many labels it saved. Loads no torch.
+
+A study is the folder that ``pretint compare`` makes; all that is said here comes from its study.json, which is replaced as a
+whole after every cell, and from the folders of its runs. So the report can be built while the study runs.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pretint.errors import RunError
+from pretint.report.curves import compared_curves
+from pretint.report.facts import data_name, duration, shown_environment
+from pretint.report.scores import (
+    POINTS,
+    class_chart,
+    class_table,
+    first_up,
+    listed,
+    mean_by_class,
+    named,
+    scores_by_class,
+)
+from pretint.report.study_charts import difference_chart, score_charts
+from pretint.report.study_tables import (
+    Study,
+    arms_table,
+    cells_table,
+    differences_table,
+    labels_table,
+    percent,
+    place,
+    search_table,
+    where,
+)
+from pretint.run_folder import RunFolder
+
+MANIFEST = "study.json"
+MOST_SENTENCES = 12
+"""Comparisons told in a sentence each; of more, those of the first mode, and the table holds all."""
+EXAMPLES = {
+    "masks": ("Predicted masks", "Test pictures with their true masks and those of the arms."),
+    "hardest": ("The hardest pictures", "Test pictures that all arms were worst at."),
+    "easiest": ("The easiest pictures", "Test pictures that all arms were best at."),
+}
+"""Pictures that a study may hold, as ``examples/NAME.png``: what they show, and the caption."""
+
+
+def study_document(folder: Path) -> dict[str, Any]:
+    """The document of a study's page, as `pretint.report.page.write_page` takes it.
+
+    Args:
+        folder: of the study; paths of pictures in the document are absolute.
+    Raises:
+        RunError: the folder holds no study, or its study.json is damaged.
+    """
+    study = read_study(folder)
+    sections = [
+        _verdicts(study),
+        _labels_saved(study),
+        _scores(study),
+        _by_class(study),
+        _training(study, folder),
+        _examples(folder),
+        _checks(study),
+        _failed(study),
+        _made(study),
+    ]
+    return {
+        "title": study.title,
+        "verdict": study.verdict or _nothing_yet(study),
+        "made": time.strftime("%Y-%m-%d %H:%M"),
+        "summary": [*_state(study), _compared(study)],
+        "sections": [section for section in sections if section],
+        "notes": _notes(study),
+        "commands": _commands(study, folder),
+        "environment": shown_environment(study.environment),
+    }
+
+
+def read_study(folder: Path) -> Study:
+    """What a study's study.json says.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise RunError(f"{folder}: is not the folder of a study (it has no {MANIFEST})") from None
+    except ValueError:
+        raise RunError(f"{path}: is damaged (not JSON); restore it from a copy, or run the comparison again") from None
+    if not isinstance(content, dict) or content.get("kind") != "study":
+        raise RunError(f"{path}: does not describe a study; name a folder that pretint compare made")
+    return Study.from_json(content)
+
+
+def _state(study: Study) -> list[str]:
+    """What is still missing; nothing of a study that is whole."""
+    states = Counter(cell["state"] for cell in study.cells)
+    total = len(study.cells)
+    told = []
+    if study.state != "finished":
+        how = "is still running" if study.state == "running" else "was interrupted"
+        told.append(
+            f"The study {how}: {states['finished']} of {total} cells are finished, {states['waiting']} are waiting. "
+            "All numbers below are of the finished cells and may change."
+        )
+    if states["failed"]:
+        told.append(f"{states['failed']} of {total} cells failed; they are listed below and count nowhere.")
+    return told
+
+
+def _nothing_yet(study: Study) -> str:
+    finished = sum(cell["state"] == "finished" for cell in study.cells)
+    return f"Nothing can be said yet: {finished} of {len(study.cells)} cells are finished."
+
+
+def _compared(study: Study) -> str:
+    arms = listed([arm["name"] for arm in study.arms])
+    labels = listed([percent(fraction) for fraction in study.fractions])
+    test = study.test
+    told = f"Compared on {study.task}, with {labels} of the labels and {len(study.seeds)} seeds: {arms}. "
+    if test.get("pictures"):
+        told += f"The score is {named(study.score)} on {test['pictures']:,} test pictures (split {test.get('split')}) that no training saw. "
+    return told + POINTS
+
+
+def _verdicts(study: Study) -> dict[str, Any] | None:
+    if not study.differences:
+        return None
+    m = max((difference.get("comparisons") or 1) for difference in study.differences)
+    several = len({place(difference) for difference in study.differences}) > 1
+    modes = len({place(difference)[:2] for difference in study.differences}) > 1
+    told = study.differences
+    if len(told) > MOST_SENTENCES:
+        told = [difference for difference in told if difference["mode"] == study.modes[0]]
+    return {
+        "heading": "Did pretraining help?",
+        "findings": [
+            {
+                "mark": difference["verdict"],
+                "text": f"{where(difference, mode=modes)}: {difference['words']}" if several else difference["words"],
+            }
+            for difference in told
+        ],
+        "charts": [difference_chart(study, told)],
+        "tables": [differences_table(study)],
+        "text": [
+            f"Differences are paired by seed. {m} comparisons were made, and p is corrected for that (Holm); the verdict follows "
+            "from the corrected p at 0.05."
+            if m > 1
+            else "Differences are paired by seed; the verdict follows from p at 0.05."
+        ],
+    }
+
+
+def _labels_saved(study: Study) -> dict[str, Any] | None:
+    if not study.labels_saved:
+        return None
+    return {
+        "heading": "How many labels it saved",
+        "findings": [
+            {"mark": "open" if saved.get("fraction") is None else percent(saved["fraction"]), "text": saved["words"]}
+            for saved in study.labels_saved
+        ],
+        "tables": [labels_table(study)],
+    }
+
+
+def _scores(study: Study) -> dict[str, Any]:
+    return {"heading": "Scores", "charts": score_charts(study), "tables": [cells_table(study)]}
+
+
+def _by_class(study: Study) -> dict[str, Any] | None:
+    """Scores by class with the most labels, mean over seeds."""
+    finished = [cell for cell in study.cells if cell["state"] == "finished" and cell.get("scores")]
+    if not finished:
+        return None
+    fraction = max(cell["fraction"] for cell in finished)
+    mode = next(mode for mode in (*study.modes, finished[0]["mode"]) if any(c["mode"] == mode for c in finished))
+    chosen = [cell for cell in finished if cell["fraction"] == fraction and cell["mode"] == mode]
+    if not chosen:
+        return None
+    depth = chosen[0].get("depth")
+    chosen = [cell for cell in chosen if cell.get("depth") == depth]
+    names = dict.fromkeys(score for cell in chosen for score in scores_by_class(cell["scores"]))
+    said = f", {where(chosen[0])}"
+    charts, tables = [], []
+    for score in names:
+        arms = {}
+        for arm in study.arms:
+            results = [
+                cell["scores"][score] for cell in chosen if cell["arm"] == arm["name"] and score in cell["scores"]
+            ]
+            if results:
+                arms[arm["name"]] = mean_by_class(results)
+        constant = study.constant.get(score)
+        if isinstance(constant, Mapping):
+            arms["constant predictor"] = dict(constant)
+        charts.append(class_chart(score, arms, where=said, caption="Means over seeds."))
+        tables.append(class_table(score, arms, where=said))
+    return {"heading": "Scores by class", "charts": charts, "tables": tables} if charts else None
+
+
+def _training(study: Study, folder: Path) -> dict[str, Any] | None:
+    """Curves of one fine-tuning an arm in the same charts: those of the seed of which most arms have a run."""
+    runs: dict[tuple[float, int], dict[str, RunFolder]] = {}
+    for cell in study.cells:
+        path = folder / "runs" / cell["key"]
+        if cell["mode"] == "finetune" and (path / "metrics.jsonl").is_file() and (path / "run.json").is_file():
+            runs.setdefault((cell["fraction"], cell["seed"]), {})[cell["arm"]] = RunFolder(path)
+    if not runs:
+        return None
+    fraction, seed = max(runs, key=lambda place: (len(runs[place]), place[0], -study.seeds.index(place[1])))
+    chosen = runs[fraction, seed]
+    order = [arm["name"] for arm in study.arms if arm["name"] in chosen]
+    return {
+        "heading": "Training",
+        "text": [
+            f"One fine-tuning an arm: seed {seed}, {percent(fraction)} of the labels, the same data in the same order."
+        ],
+        "charts": compared_curves({name: chosen[name] for name in order}, only=study.score),
+    }
+
+
+def _examples(folder: Path) -> dict[str, Any] | None:
+    images = [
+        {"path": str(path), "alt": title, "caption": f"{title}. {caption}"}
+        for name, (title, caption) in EXAMPLES.items()
+        if (path := (folder / "examples" / f"{name}.png").resolve()).is_file()
+    ]
+    return {"heading": "Pictures", "images": images} if images else None
+
+
+def _checks(study: Study) -> dict[str, Any] | None:
+    if not study.checks:
+        return None
+    worst_first = sorted(study.checks, key=lambda check: ("warning", "unknown", "ok").index(check["state"]))
+    findings = [{"mark": check["state"], "text": _sentence(check["name"], check["words"])} for check in worst_first]
+    return {
+        "heading": "Checks",
+        "text": ["What can make such a comparison wrong, and what was found of it here."],
+        "findings": findings,
+    }
+
+
+def _failed(study: Study) -> dict[str, Any] | None:
+    failed = [cell for cell in study.cells if cell["state"] == "failed"]
+    if not failed:
+        return None
+    return {
+        "heading": "Cells that failed",
+        "text": ["The same command runs them again."],
+        "findings": [
+            {
+                "mark": "failed",
+                "text": f"{cell['arm']}, {where(cell)}, seed {cell['seed']}: {cell.get('error') or 'no reason is known'}",
+            }
+            for cell in failed
+        ],
+    }
+
+
+def _made(study: Study) -> dict[str, Any]:
+    data, test = study.data, study.test
+    rows = [
+        ("Task", study.task),
+        ("Score", named(study.score)),
+        ("Data", data_name(data)),
+        ("Pictures trained on", data.get("training")),
+        ("Pictures held out", data.get("held_out")),
+        ("Test pictures", f"{test['pictures']:,} ({test.get('split')})" if test.get("pictures") else None),
+        ("Labels", ", ".join(map(percent, study.fractions))),
+        ("Seeds", ", ".join(map(str, study.seeds))),
+        ("Recipe", study.options.get("recipe")),
+        ("Begun", study.begun),
+        ("Time", duration(study.seconds)),
+    ]
+    search = search_table(study)
+    table = {"caption": "The study", "columns": ["", ""], "rows": [[k, v] for k, v in rows if v not in (None, "")]}
+    return {
+        "heading": "How it was made",
+        "text": [_repeated(study)],
+        "tables": [table, arms_table(study), *([search] if search else [])],
+    }
+
+
+def _repeated(study: Study) -> str:
+    """Which part of the way the seeds repeated: it decides what the intervals speak of."""
+    several = [arm["name"] for arm in study.arms if arm.get("pretrainings", 0) > 1]
+    single = [arm["name"] for arm in study.arms if arm.get("pretrainings", 0) == 1]
+    told = "The seeds repeat the fine-tuning."
+    if several:
+        told += f" Of {listed(several)} they repeat the pretraining too."
+    if single:
+        told += (
+            f" {listed(single)} {'is' if len(single) == 1 else 'are each'} one pretraining: "
+            "how much another pretraining would differ is not in the intervals."
+        )
+    return told
+
+
+def _notes(study: Study) -> list[str]:
+    return [
+        "Intervals are 95 % intervals over seeds; that of a difference is paired. They speak of this data and this recipe, not of others.",
+        "No evidence is not evidence of no difference: few seeds find large differences alone.",
+        "The constant predictor knows nothing but the labels' frequencies; an arm has learned what it scores above that row.",
+        *(
+            ["The learning rate of each arm was chosen on held-out pictures, never on test pictures."]
+            if any(arm.get("search") for arm in study.arms)
+            else []
+        ),
+    ]
+
+
+def _commands(study: Study, folder: Path) -> list[str]:
+    return [*([study.command] if study.command else []), f"pretint report {folder}"]
+
+
+def _sentence(name: str, words: str) -> str:
+    return words if words.lower().startswith(name.lower()) else f"{first_up(name.replace('_', ' '))}: {words}"

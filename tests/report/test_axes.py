@@ -1,0 +1,20 @@
+"""Axes: ticks and numbers as they are written."""
+
+import pytest
+
+from pretint.report.axes import linear_ticks, log_ticks, short_number
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.41234, "0.4123"), (51720, "51.72k"), (2e6, "2M"), (-0.5, "−0.5"), (0, "0")]
+)
+def test_numbers(value, text):
+    assert short_number(value) == text
+
+
+def test_ticks():
+    assert [label for _, label in linear_ticks(0.08, 0.49)] == ["0.1", "0.2", "0.3", "0.4"]
+    assert [label for _, label in linear_ticks(-0.021, 0.041)] == ["−0.02", "0.00", "0.02", "0.04"]
+    assert [label for _, label in log_ticks(0.01, 1)] == ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]
+    assert [value for value, _ in log_ticks(1, 1e6)] == pytest.approx([10.0**e for e in range(7)])
+    assert len(log_ticks(0.21, 0.39)) > 1  # no 1, 2 or 5 between them
