@@ -53,8 +53,8 @@ def test_every_verb_exists() -> None:
 
 def test_results_and_report_load_no_torch() -> None:
     modules = ["pretint.experiments.results", "pretint.experiments.options", "pretint.run_folder", "pretint.recipe"]
-    report = Path(str(find_spec("pretint.report").submodule_search_locations[0]))  # type: ignore[union-attr,index]
-    modules += [f"pretint.report.{path.stem}" for path in report.glob("*.py") if path.stem != "__init__"]
+    report = Path(str(find_spec("pretint.pages").submodule_search_locations[0]))  # type: ignore[union-attr,index]
+    modules += [f"pretint.pages.{path.stem}" for path in report.glob("*.py") if path.stem != "__init__"]
     code = f"import sys\nfor m in {modules!r}:\n    __import__(m)\n    assert 'torch' not in sys.modules, m"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

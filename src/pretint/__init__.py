@@ -11,9 +11,7 @@ Each verb of the command line is a function of the same name and options::
 Importing this package loads no torch; the first call does.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pretint.errors import (
@@ -73,17 +71,6 @@ _MODULES = {
        ("colorize", "compare", "demo", "describe", "embed", "evaluate", "finetune", "predict", "pretrain", "report",
         "reproduce")},
 }  # fmt: skip
-
-
-class _Package(ModuleType):
-    """Importing a subpackage makes it an attribute of its package; where a verb has the same name, the verb stays."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _MODULES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 import pretint
 from pretint.cli import main
 from tests.conftest import environment
-from tests.report.studies import study, write_study
+from tests.pages.studies import study, write_study
 
 CODE = """
 import sys

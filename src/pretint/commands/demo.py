@@ -71,8 +71,8 @@ def _run(options: DemoOptions, quiet: bool) -> dict[str, Any]:
     from pretint.commands.finetune import finetune
     from pretint.commands.pretrain import pretrain
     from pretint.data import scenes
-    from pretint.report.demo import demo_document
-    from pretint.report.page import write_page
+    from pretint.pages.demo import demo_document
+    from pretint.pages.page import write_page
     from pretint.run_folder import write_atomically
     from pretint.training.progress import counting
 

@@ -55,7 +55,7 @@ def command(arguments: Sequence[str]) -> None:
 
 
 def _run(options: ReportOptions) -> Path:
-    from pretint.report.building import build
+    from pretint.pages.building import build
 
     return build(options.paths, options.out, _command_of)
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from pretint.errors import RunError
-from pretint.report.page import write_page
-from pretint.report.study import study_document
-from tests.report.studies import ARMS, CLASSES, SEEDS, by_class, score_of, study, write_study
-from tests.report.test_page import Reader
+from pretint.pages.page import write_page
+from pretint.pages.study import study_document
+from tests.pages.studies import ARMS, CLASSES, SEEDS, by_class, score_of, study, write_study
+from tests.pages.test_page import Reader
 
 
 def page_of(folder):

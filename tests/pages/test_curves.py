@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pretint.report.curves import MOST_VALUES, compared_curves, training_curves
+from pretint.pages.curves import MOST_VALUES, compared_curves, training_curves
 from pretint.run_folder import RunFolder
 
 MANIFEST = {"kind": "pretrain"}
@@ -73,7 +73,7 @@ def test_many_values_are_drawn_as_means_with_a_band(tmp_path):
 
 def test_entries_of_other_kinds_are_passed_over(run):
     charts = training_curves(run)
-    run.append_metrics(step=20, epoch=2, kind="probe", effective_rank=12.5, map=0.3)
+    run.append_metrics(step=20, epoch=2, kind="other", effective_rank=12.5, map=0.3)
     run.append_metrics(kind="remark", words="no step, no epoch")
     assert training_curves(run) == charts
     assert compared_curves({"a": run}) == compared_curves({"a": run}, only=None)

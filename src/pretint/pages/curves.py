@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pretint.report.scores import NAMES, first_up, in_points, labelled, named
+from pretint.pages.scores import NAMES, first_up, in_points, labelled, named
 from pretint.run_folder import RunFolder
 
 MOST_VALUES = 100  # logged values of a curve that are drawn one by one; of more, means of stretches
@@ -215,9 +215,7 @@ def _probes(entries: list[dict[str, Any]], account: dict[str, Any]) -> list[dict
     found = {stride: [(e["epoch"], in_points(score, e["scores"][stride])) for e in course] for stride in strides}
     ranks = {stride: [(e["epoch"], e["ranks"][stride]) for e in course] for stride in strides}
     return [
-        *_course(
-            f"Probe of the frozen features, {named(score)}", labelled(score), _by_stride(found), words
-        ),
+        *_course(f"Probe of the frozen features, {named(score)}", labelled(score), _by_stride(found), words),
         *_course(
             "Effective rank of the features", "directions", _by_stride(ranks), "A fall says that the features collapse."
         ),

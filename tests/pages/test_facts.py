@@ -5,10 +5,10 @@ import json
 import pytest
 from PIL import Image
 
-from pretint.report.curves import training_curves
-from pretint.report.page import write_page
-from pretint.report.progress import progress_images
-from pretint.report.runs import facts
+from pretint.pages.curves import training_curves
+from pretint.pages.page import write_page
+from pretint.pages.progress import progress_images
+from pretint.pages.runs import facts
 from pretint.run_folder import RunFolder
 
 MANIFEST = {

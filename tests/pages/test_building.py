@@ -5,10 +5,10 @@ import json
 import pytest
 
 from pretint.errors import OptionError, RunError
-from pretint.report.building import build
-from tests.report.studies import study, write_study
-from tests.report.test_page import Reader
-from tests.report.test_runs import finetuning
+from pretint.pages.building import build
+from tests.pages.studies import study, write_study
+from tests.pages.test_page import Reader
+from tests.pages.test_runs import finetuning
 
 
 def built(paths, out=None):

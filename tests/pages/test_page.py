@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from pretint.errors import DataError
-from pretint.report import page
-from pretint.report.page import shown, write_page
+from pretint.pages import page
+from pretint.pages.page import shown, write_page
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 HOSTILE = "<script>alert(1)</script>\"'& \x00 {{ 7 * 7 }}"
@@ -324,5 +324,5 @@ def test_colours_of_text_are_readable_in_light_and_dark():
 
 
 def test_the_report_loads_no_torch():
-    code = "import sys; import pretint.report.page, pretint.report.runs; sys.exit('torch' in sys.modules)"
+    code = "import sys; import pretint.pages.page, pretint.pages.runs; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

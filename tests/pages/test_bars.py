@@ -5,8 +5,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from pretint.report.bars import Bar, Series, bar_chart, group_chart
-from pretint.report.elements import COLOURS
+from pretint.pages.bars import Bar, Series, bar_chart, group_chart
+from pretint.pages.elements import COLOURS
 
 SVG = "{http://www.w3.org/2000/svg}"
 GAIN = Bar(name="cGAN", value=0.024, low=0.011, high=0.039)

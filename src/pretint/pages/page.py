@@ -34,9 +34,9 @@ from markupsafe import Markup
 from PIL import Image
 
 from pretint.errors import DataError
-from pretint.report.bars import Bar, Series, bar_chart, group_chart
-from pretint.report.images import data_uri
-from pretint.report.lines import Line, line_chart
+from pretint.pages.bars import Bar, Series, bar_chart, group_chart
+from pretint.pages.images import data_uri
+from pretint.pages.lines import Line, line_chart
 from pretint.run_folder import write_atomically
 
 MOST_BYTES = 200_000  # of a picture that is carried as it is; a larger one becomes a JPEG

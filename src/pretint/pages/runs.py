@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pretint.report.curves import compared_curves, training_curves
-from pretint.report.facts import compared_facts, differing_options, facts, shown_environment
-from pretint.report.progress import progress_images
-from pretint.report.scores import NAMES, POINTS, in_points, listed, named
+from pretint.pages.curves import compared_curves, training_curves
+from pretint.pages.facts import compared_facts, differing_options, facts, shown_environment
+from pretint.pages.progress import progress_images
+from pretint.pages.scores import NAMES, POINTS, in_points, listed, named
 from pretint.run_folder import RunFolder
 
 _KINDS = {"pretrain": "Pretraining", "finetune": "Fine-tuning"}
 
 
 def runs_document(folders: Sequence[Path], commands: Sequence[str] = ()) -> dict[str, Any]:
-    """The document of a page about runs, as `pretint.report.page.write_page` takes it.
+    """The document of a page about runs, as `pretint.pages.page.write_page` takes it.
 
     Args:
         folders: of one run or more.

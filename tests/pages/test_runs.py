@@ -5,11 +5,11 @@ import json
 import pytest
 
 from pretint.errors import RunError
-from pretint.report.page import write_page
-from pretint.report.runs import runs_document
+from pretint.pages.page import write_page
+from pretint.pages.runs import runs_document
 from pretint.run_folder import RunFolder
-from tests.report.test_page import Reader
-from tests.report.test_progress import sample
+from tests.pages.test_page import Reader
+from tests.pages.test_progress import sample
 
 OPTIONS = {
     "task": "multilabel",

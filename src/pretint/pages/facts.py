@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pretint.report.scores import NAMES, in_points, named
+from pretint.pages.scores import NAMES, in_points, named
 from pretint.run_folder import RunFolder
 
 

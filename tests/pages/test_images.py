@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pretint.report.images import Row, data_uri, picture_grid, write_png
+from pretint.pages.images import Row, data_uri, picture_grid, write_png
 
 RED = np.tile(np.array([200, 10, 10], dtype=np.uint8), (8, 8, 1))
 BLUE = np.tile(np.array([0.0, 0.0, 1.0]), (4, 8, 1))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from html import escape
 
-from pretint.report.axes import Axis, short_number
+from pretint.pages.axes import Axis, short_number
 
 COLOURS = ("#2878c8", "#cc5a0a", "#128a62", "#b8559b", "#8a6d1c", "#7a66d0")  # 3:1 or more on white and on #121212
 DASHES = ("", "7 4", "2 3", "10 3 2 3", "5 2", "1 4")

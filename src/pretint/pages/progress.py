@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pretint.report.images import Row, data_uri, picture_grid
+from pretint.pages.images import Row, data_uri, picture_grid
 from pretint.run_folder import RunFolder
 
 MOST_EPOCHS = 4  # rows between grey and original

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pretint.report.axes import Axis, padded, short_number
-from pretint.report.elements import (
+from pretint.pages.axes import Axis, padded, short_number
+from pretint.pages.elements import (
     COLOURS,
     LETTER,
     WIDTH,

@@ -7,9 +7,9 @@ from typing import Any
 
 from pretint import run_folder
 from pretint.errors import OptionError, RunError
-from pretint.report import study
-from pretint.report.page import write_page
-from pretint.report.runs import runs_document
+from pretint.pages import study
+from pretint.pages.page import write_page
+from pretint.pages.runs import runs_document
 
 DOCUMENT = "report.json"
 """The document of a report that a demo keeps beside its page."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pretint.report.scores import labelled, named
-from pretint.report.study_tables import Place, Study, mode_words, percent, place
+from pretint.pages.scores import labelled, named
+from pretint.pages.study_tables import Place, Study, mode_words, percent, place
 
 _SHOWN = "Dots are single seeds; the bars across are 95 % intervals over seeds."
 

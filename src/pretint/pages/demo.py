@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pretint.report.curves import compared_losses, training_curves
-from pretint.report.facts import facts, shown_environment
-from pretint.report.images import Row, picture_grid, write_png
-from pretint.report.progress import progress_grid, progress_words
-from pretint.report.scores import (
+from pretint.pages.curves import compared_losses, training_curves
+from pretint.pages.facts import facts, shown_environment
+from pretint.pages.images import Row, picture_grid, write_png
+from pretint.pages.progress import progress_grid, progress_words
+from pretint.pages.scores import (
     POINTS,
     class_chart,
     class_table,

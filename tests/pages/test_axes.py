@@ -2,7 +2,7 @@
 
 import pytest
 
-from pretint.report.axes import linear_ticks, log_ticks, short_number
+from pretint.pages.axes import linear_ticks, log_ticks, short_number
 
 
 @pytest.mark.parametrize(

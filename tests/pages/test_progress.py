@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pretint.report.progress import CELL, progress_grid, progress_images
+from pretint.pages.progress import CELL, progress_grid, progress_images
 from pretint.run_folder import RunFolder
 
 GREY, TRUE = (100, 100, 100), (10, 200, 30)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pretint.errors import RunError
-from pretint.report.curves import compared_curves
-from pretint.report.facts import data_name, duration, shown_environment
-from pretint.report.scores import (
+from pretint.pages.curves import compared_curves
+from pretint.pages.facts import data_name, duration, shown_environment
+from pretint.pages.scores import (
     POINTS,
     class_chart,
     class_table,
@@ -24,8 +24,8 @@ from pretint.report.scores import (
     named,
     scores_by_class,
 )
-from pretint.report.study_charts import difference_chart, score_charts
-from pretint.report.study_tables import (
+from pretint.pages.study_charts import difference_chart, score_charts
+from pretint.pages.study_tables import (
     Study,
     arms_table,
     cells_table,
@@ -50,7 +50,7 @@ EXAMPLES = {
 
 
 def study_document(folder: Path) -> dict[str, Any]:
-    """The document of a study's page, as `pretint.report.page.write_page` takes it.
+    """The document of a study's page, as `pretint.pages.page.write_page` takes it.
 
     Args:
         folder: of the study; paths of pictures in the document are absolute.

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 import pretint
-from pretint.report.demo import demo_document
-from pretint.report.page import write_page
+from pretint.pages.demo import demo_document
+from pretint.pages.page import write_page
 from pretint.run_folder import RunFolder
-from tests.report.test_progress import sample
+from tests.pages.test_progress import sample
 
 TASKS = {"multilabel": "map", "segmentation": "miou"}
 OPTIONS = {"out": "x", "seed": 3, "unlabelled": 2400, "labelled": 200, "test": 300}

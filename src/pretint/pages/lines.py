@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pretint.report.axes import Axis, Scale, padded, short_number
-from pretint.report.elements import (
+from pretint.pages.axes import Axis, Scale, padded, short_number
+from pretint.pages.elements import (
     COLOURS,
     DASHES,
     HEIGHT,

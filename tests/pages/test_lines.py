@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pretint.report.bars import Bar, Series, bar_chart, group_chart
-from pretint.report.elements import COLOURS
-from pretint.report.lines import BESIDE, MOST_POINTS, Line, line_chart
+from pretint.pages.bars import Bar, Series, bar_chart, group_chart
+from pretint.pages.elements import COLOURS
+from pretint.pages.lines import BESIDE, MOST_POINTS, Line, line_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 GAIN = Bar(name="cGAN", value=0.024, low=0.011, high=0.039)
@@ -194,5 +194,5 @@ def test_colours_are_readable_on_light_and_dark():
 
 
 def test_the_report_loads_no_torch():
-    code = "import sys, pretint.report.lines, pretint.report.images; sys.exit('torch' in sys.modules)"
+    code = "import sys, pretint.pages.lines, pretint.pages.images; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

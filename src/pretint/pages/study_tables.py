@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pretint.report.scores import named
+from pretint.pages.scores import named
 
 _MODES = {"finetune": "fine-tuning", "linear": "linear probe", "knn": "k-NN"}
 
