@@ -29,7 +29,7 @@ def run(tmp_path):
     run = RunFolder.create(tmp_path / "small", MANIFEST)
     for step in range(1, 11):
         run.append_metrics(step=step, epoch=1, kind="train", pictures_per_second=36.5, **{"generator.loss": 9.0})
-    run.append_metrics(step=10, epoch=1, kind="probe", map=0.3)
+    run.append_metrics(step=10, epoch=1, kind="other", map=0.3)
     for epoch, error in ((1, 9.8), (2, 9.5)):
         scores = {"ab_error": error, "grey_ab_error": 10.1, "chroma_share": 0.4, "odd": epoch}
         run.append_metrics(step=10 * epoch, epoch=epoch, kind="validation", **scores)
