@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pretint.commands.resolve import Schema, options_from_arguments, options_from_call
-from pretint.errors import PretintError
+from pretint.errors import Interrupted, PretintError
 from pretint.studies.arms import architecture_of_arm
 from pretint.studies.options import CompareOptions
 
@@ -80,9 +80,18 @@ def _show(document: dict[str, Any], out: Path) -> None:
 
 
 def _run(options: CompareOptions, quiet: bool) -> dict[str, Any]:
+    from pretint.pages.building import build
+    from pretint.pages.examples import draw_examples
     from pretint.studies.study import compare as run
 
-    return run(options, quiet)
+    try:
+        document = run(options, quiet)
+    except Interrupted:
+        build([options.out], None, lambda _: None)  # what is known so far
+        raise
+    draw_examples(options.out, document)
+    build([options.out], None, lambda _: None)
+    return document
 
 
 def _tables(document: dict[str, Any]) -> list[Any]:

@@ -88,6 +88,10 @@ class StudyFolder:
         """Where the scores picture by picture of a cell lie."""
         return self.path / "cells" / f"{key}.npz"
 
+    def masks_of(self, key: str) -> Path:
+        """Where the masks of a cell lie, if they were kept: ``true/ID`` and ``predicted/ID``, uint8 (H, W)."""
+        return self.path / "cells" / f"{key}-masks.npz"
+
     def forget_weights(self, key: str) -> None:
         """Remove the checkpoints of a run that is scored; its manifest and metrics stay."""
         shutil.rmtree(self.path / "runs" / key / "checkpoints", ignore_errors=True)

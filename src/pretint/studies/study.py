@@ -22,7 +22,7 @@ from pretint.studies.arms import Arm, resolve
 from pretint.studies.executor import run_jobs
 from pretint.studies.folder import StudyFolder
 from pretint.studies.options import FREE_ON_RESUME, CompareOptions
-from pretint.studies.plan import Job, Pictures, cells, check_positives, searches, training_pictures
+from pretint.studies.plan import Job, Pictures, cells, check_positives, searches, seeds_of, training_pictures
 from pretint.studies.progress import StudyProgress
 from pretint.studies.results import Results
 from pretint.training.hardware import choose_precision
@@ -52,9 +52,16 @@ class _Study:
 
     def as_sent(self, job: Job) -> dict[str, Any]:
         """A job as a worker takes it."""
-        more = {"study": str(self.folder.path), "test": self.test, "without": self.without, "classes": self.classes}
-        values = {**job.values, "loop": {**job.values["loop"]}}
-        return {**vars(job), "values": values, **more, "keep_weights": self.options.keep_weights}
+        first = next(arm for arm in self.arms if arm.name == job.arm)
+        return {
+            **vars(job),
+            "study": str(self.folder.path),
+            "test": self.test,
+            "without": self.without,
+            "classes": self.classes,
+            "keep_weights": self.options.keep_weights,
+            "keep_masks": job.fraction == max(self.options.fractions) and job.seed == seeds_of(first, self.options)[0],
+        }
 
 
 def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:

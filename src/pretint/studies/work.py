@@ -2,7 +2,7 @@
 
 A job's results lie in the study's folder: ``cells/KEY.json``, and beside it ``KEY.npz`` with what the resampling of test
 pictures needs. For labels that is ``targets`` (N, K) and ``scores`` (N, K); for masks ``matrices`` (N, K, K), the confusion
-matrix of each picture.
+matrix of each picture. Of some cells the masks themselves are kept in ``KEY-masks.npz``, to be looked at.
 """
 
 import io
@@ -60,7 +60,7 @@ def _fine_tuned(job: Mapping[str, Any]) -> dict[str, Any]:
     result = finetune(options, quiet=True)
     outcome: dict[str, Any] = {"loaded": result.loaded, "held_out": result.scores}
     if job["kind"] == "finetune":
-        picture_scores = _PictureScores()
+        picture_scores = _PictureScores(keep_masks=job["keep_masks"])
         scored = evaluate_task(
             load_task(options.out),
             options.data,
@@ -72,6 +72,8 @@ def _fine_tuned(job: Mapping[str, Any]) -> dict[str, Any]:
         )
         outcome |= {"scores": scored["scores"], "constant": scored["constant"], "pictures": scored["pictures"]}
         write_atomically(_folder(job).pictures_of(job["key"]), picture_scores.as_npz())
+        if picture_scores.masks:
+            write_atomically(_folder(job).masks_of(job["key"]), npz(picture_scores.masks))
     outcome["best"] = RunFolder.open(options.out).pointer("best")
     kept = _keep(job, {**outcome, "seconds": round(time.monotonic() - begun, 1)})
     if not job["keep_weights"]:
@@ -111,8 +113,10 @@ def _wait_for(run: Path) -> None:
 class _PictureScores:
     """Gathers what is needed to score any resampling of the test pictures."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_masks: bool) -> None:
         self._parts: dict[str, list[NDArray[Any]]] = {}
+        self._keep_masks = keep_masks
+        self.masks: dict[str, NDArray[Any]] = {}
 
     def add(self, batch: Batch, prediction: NDArray[Any], classes: int) -> None:
         """Take a batch and what was predicted for it."""
@@ -121,6 +125,8 @@ class _PictureScores:
             found = {"targets": batch.labels.cpu().numpy().astype(bool), "scores": np.asarray(prediction, np.float64)}
         else:
             masks = batch.mask.cpu().numpy()
+            for name, true, predicted in zip(batch.ids, masks, prediction, strict=True) if self._keep_masks else ():
+                self.masks |= {f"true/{name}": true.astype(np.uint8), f"predicted/{name}": predicted.astype(np.uint8)}
             found = {
                 "matrices": np.stack(
                     [confusion_matrix(m, p, classes, VOID) for m, p in zip(masks, prediction, strict=True)]

@@ -1,0 +1,103 @@
+"""The easiest and the hardest test pictures of a segmentation study, with the masks of every arm. Loads no torch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pretint.data.reading import read_rgb
+from pretint.data.record import VOID
+from pretint.errors import DataError
+from pretint.metrics.segmentation import confusion_matrix, mean_iou
+from pretint.pages.images import Row, picture_grid, write_png
+
+SHOWN = 6
+"""Pictures in each grid."""
+_SIDE = 160  # pixels of a cell
+
+COLOURS = np.array(
+    [(0, 0, 0), (230, 80, 60), (60, 150, 240), (250, 190, 40), (60, 180, 90), (170, 90, 210), (240, 130, 190),
+     (90, 210, 210), (160, 110, 60), (150, 150, 160)],
+    dtype=np.uint8,
+)  # fmt: skip
+"""Of class indices, from the background on; further classes begin again after it."""
+
+
+def draw_examples(study: Path, document: Mapping[str, Any]) -> None:
+    """Write ``examples/easiest.png`` and ``hardest.png``: pictures, true masks, and what each arm predicted.
+
+    A picture is as hard as the mean over the arms of its own mean IoU. Of each arm the first repetition with the most labels is
+    shown. Nothing is written where no masks were kept or the pictures are not there any more.
+
+    Args:
+        study: its folder.
+        document: the content of its study.json.
+    """
+    masks = _masks(study, document)
+    if not masks:
+        return
+    classes = len(document["classes"])
+    first = next(iter(masks.values()))
+    names = [key.removeprefix("true/") for key in first if key.startswith("true/")]
+    ease = {name: float(np.mean([_score(arm, name, classes) for arm in masks.values()])) for name in names}
+    order = sorted(names, key=lambda name: (ease[name], name))
+    root = Path(document["data"]["folder"])
+    for which, chosen in (("hardest", order[:SHOWN]), ("easiest", order[::-1][:SHOWN])):
+        try:
+            pictures = [_small(read_rgb(root / name)) for name in chosen]
+        except DataError:
+            return
+        grid = picture_grid(
+            [
+                Row(pictures=pictures, caption="test pictures"),
+                Row(pictures=_shown(first, "true", chosen, pictures), caption="true masks"),
+                *(
+                    Row(pictures=_shown(found, "predicted", chosen, pictures), caption=arm)
+                    for arm, found in masks.items()
+                ),
+            ],
+            cell=_SIDE,
+        )
+        (study / "examples").mkdir(exist_ok=True)
+        write_png(grid, study / "examples" / f"{which}.png")
+
+
+def _masks(study: Path, document: Mapping[str, Any]) -> dict[str, dict[str, NDArray[np.uint8]]]:
+    """By arm: ``true/ID`` and ``predicted/ID``."""
+    found = {}
+    for cell in document["cells"]:
+        path = study / "cells" / f"{cell['key']}-masks.npz"
+        if path.is_file() and cell["arm"] not in found:
+            with np.load(path, allow_pickle=False) as file:
+                found[cell["arm"]] = dict(file)
+    return found
+
+
+def _score(masks: Mapping[str, NDArray[np.uint8]], name: str, classes: int) -> float:
+    score = mean_iou(confusion_matrix(masks[f"true/{name}"], masks[f"predicted/{name}"], classes, VOID))
+    return 0.0 if np.isnan(score) else score
+
+
+def _small(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    picture = Image.fromarray(rgb)
+    picture.thumbnail((_SIDE, _SIDE))
+    return np.asarray(picture)
+
+
+def _shown(
+    masks: Mapping[str, NDArray[np.uint8]], which: str, names: list[str], pictures: list[NDArray[np.uint8]]
+) -> list[NDArray[np.uint8]]:
+    """Masks laid over their pictures; void is white."""
+    shown = []
+    for name, picture in zip(names, pictures, strict=True):
+        height, width = picture.shape[:2]
+        mask = Image.fromarray(masks[f"{which}/{name}"]).resize((width, height), Image.Resampling.NEAREST)
+        ids = np.asarray(mask).astype(np.int64)
+        wrapped = np.where(ids == 0, 0, 1 + (ids - 1) % (len(COLOURS) - 1))
+        coloured = np.where((ids == VOID)[..., None], 255, COLOURS[wrapped])
+        over = np.where((ids == 0)[..., None], picture, (picture.astype(np.uint16) + 2 * coloured) // 3)
+        shown.append(over.astype(np.uint8))
+    return shown
