@@ -85,14 +85,18 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.3g} %"
 
 
-def cells_table(study: Study) -> dict[str, Any]:
-    """Mean and deviation over seeds of each arm at each place, below the constant predictor's row."""
+def cells_tables(study: Study) -> list[dict[str, Any]]:
+    """Mean and deviation over seeds of each arm at each place, below the constant predictor's row; a table a mode."""
+    return [_cells_table(study, places) for places in _by_mode(study.places)]
+
+
+def _cells_table(study: Study, places: Sequence[Place]) -> dict[str, Any]:
     rows: list[list[Any]] = []
-    modes = [mode_words(*at[:2]) for at in study.places]
     if study.named_constant is not None:
-        anywhere = modes[0] if len(set(modes)) == 1 else "any"
+        words = {mode_words(*at[:2]) for at in places}
+        anywhere = words.pop() if len(words) == 1 else mode_words(places[0][0], None)
         rows.append(["constant predictor", None, anywhere, "", _points(study.named_constant), ""])
-    for at in study.places:
+    for at in places:
         said = [percent(at[2]), mode_words(*at[:2])]
         for arm in study.arms:
             cells = [cell for cell in study.cells if cell["arm"] == arm["name"] and place(cell) == at]
@@ -112,10 +116,15 @@ def cells_table(study: Study) -> dict[str, Any]:
     )
 
 
-def differences_table(study: Study) -> dict[str, Any]:
-    """Each arm's paired difference to its reference, beside the rows of the reference and of the constant predictor."""
+def differences_tables(study: Study) -> list[dict[str, Any]]:
+    """Each arm's paired difference to its reference, beside the rows of the reference and of the constant predictor; a table a mode."""
+    compared = {place(difference) for difference in study.differences}
+    return [_differences_table(study, places) for places in _by_mode([at for at in study.places if at in compared])]
+
+
+def _differences_table(study: Study, places: Sequence[Place]) -> dict[str, Any]:
     rows: list[list[Any]] = []
-    for at in study.places:
+    for at in places:
         here = [difference for difference in study.differences if place(difference) == at]
         said = [percent(at[2]), mode_words(*at[:2])]
         for reference in dict.fromkeys(difference["reference"] for difference in here):
@@ -148,6 +157,10 @@ def differences_table(study: Study) -> dict[str, Any]:
         rows,
         keep=("arm", "labels", "seeds", "difference", "95 % interval", "p", "p, Holm", "verdict"),
     )
+
+
+def _by_mode(places: Sequence[Place]) -> list[list[Place]]:
+    return [[at for at in places if at[0] == mode] for mode in dict.fromkeys(at[0] for at in places)]
 
 
 def labels_table(study: Study) -> dict[str, Any]:
