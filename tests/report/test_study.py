@@ -67,7 +67,7 @@ def test_the_table_of_cells_holds_means_deviations_intervals_and_seeds(folder):
         assert row["mean"] == f"{mean:.1f} ± 1.0"
         assert row["95 % interval"] == f"[{mean - 2.48:.1f}, {mean + 2.48:.1f}]"
         assert row["seeds"] == "3"
-    assert "mode" not in table["columns"]  # always the same, so it is told in the caption
+    assert "depth" not in table["columns"]  # fine-tuning has none
     assert "fine-tuning" in table["caption"]
 
 
@@ -235,11 +235,14 @@ def test_probes_at_several_depths_are_drawn_over_the_depth(tmp_path):
     ]
     assert charts[1]["lines"][0]["x"] == [2, 8]
     tables = section(document, "Scores")["tables"]
-    assert ["mode" in table["columns"] for table in tables] == [False, True, False]
+    assert ["depth" in table["columns"] for table in tables] == [False, True, False]
     told = rows(tables[1])
-    assert {row["mode"] for row in told} == {
-        "linear probe", "linear probe at stride 2", "linear probe at stride 8"
-    }  # fmt: skip
+    assert {row["depth"] for row in told} == {None, "stride 2", "stride 8"}
+    assert [table["caption"].rpartition("; ")[2] for table in tables] == [
+        "fine-tuning",
+        "linear probe",
+        "k-NN at stride 8",
+    ]
     findings = section(document, "Did pretraining help?")["findings"]
     assert len(findings) == 4  # of 16 comparisons those of the first mode are told in sentences
     differences = section(document, "Did pretraining help?")["tables"]
