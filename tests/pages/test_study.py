@@ -67,7 +67,7 @@ def test_the_table_of_cells_holds_means_deviations_intervals_and_seeds(folder):
         assert row["mean"] == f"{mean:.1f} ± 1.0"
         assert row["95 % interval"] == f"[{mean - 2.48:.1f}, {mean + 2.48:.1f}]"
         assert row["seeds"] == "3"
-    assert "mode" not in table["columns"]  # always the same, so it is told in the caption
+    assert "depth" not in table["columns"]  # fine-tuning has none
     assert "fine-tuning" in table["caption"]
 
 
@@ -206,6 +206,11 @@ def test_a_study_that_runs_says_what_is_missing(tmp_path):
     assert [line["name"] for line in loss["lines"]] == ["scratch", "cgan"]
 
 
+def test_a_verdict_that_is_not_there_yet_is_counted(tmp_path):
+    _, document = page_of(write_study(tmp_path / "s", study(state="running", verdict="")))
+    assert document["verdict"] == "So far, of 4 comparisons: helped in 2 and hurt in 2."
+
+
 def test_a_study_that_has_just_begun_has_a_page(tmp_path):
     begun = {"kind": "study", "state": "running", "title": "New", "task": "multilabel", "score": "map", "command": None}
     reader, document = page_of(write_study(tmp_path / "s", {**begun, "cells": [], "verdict": None, "constant": None}))
@@ -229,17 +234,23 @@ def test_probes_at_several_depths_are_drawn_over_the_depth(tmp_path):
         "mAP over labels, k-NN at stride 8",
     ]
     assert charts[1]["lines"][0]["x"] == [2, 8]
-    told = rows(section(document, "Scores")["tables"][0])
-    assert {row["mode"] for row in told} == {
-        "any",
+    tables = section(document, "Scores")["tables"]
+    assert ["depth" in table["columns"] for table in tables] == [False, True, False]
+    told = rows(tables[1])
+    assert {row["depth"] for row in told} == {None, "stride 2", "stride 8"}
+    assert [table["caption"].rpartition("; ")[2] for table in tables] == [
         "fine-tuning",
-        "linear probe at stride 2",
-        "linear probe at stride 8",
+        "linear probe",
         "k-NN at stride 8",
-    }
+    ]
     findings = section(document, "Did pretraining help?")["findings"]
     assert len(findings) == 4  # of 16 comparisons those of the first mode are told in sentences
-    assert len(section(document, "Did pretraining help?")["tables"][0]["rows"]) == 16 + 2 * 8
+    differences = section(document, "Did pretraining help?")["tables"]
+    assert [len(table["rows"]) for table in differences] == [
+        4 + 4,
+        8 + 8,
+        4 + 4,
+    ]  # with the rows of what is compared to
 
 
 @pytest.mark.parametrize(

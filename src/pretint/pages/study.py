@@ -28,8 +28,8 @@ from pretint.pages.study_charts import difference_chart, score_charts
 from pretint.pages.study_tables import (
     Study,
     arms_table,
-    cells_table,
-    differences_table,
+    cells_tables,
+    differences_tables,
     labels_table,
     percent,
     place,
@@ -71,7 +71,7 @@ def study_document(folder: Path) -> dict[str, Any]:
     ]
     return {
         "title": study.title,
-        "verdict": study.verdict or _nothing_yet(study),
+        "verdict": study.verdict or _so_far(study),
         "made": time.strftime("%Y-%m-%d %H:%M"),
         "summary": [*_state(study), _compared(study)],
         "sections": [section for section in sections if section],
@@ -115,7 +115,12 @@ def _state(study: Study) -> list[str]:
     return told
 
 
-def _nothing_yet(study: Study) -> str:
+def _so_far(study: Study) -> str:
+    """In place of a verdict that the study does not hold yet."""
+    if study.differences:
+        counts = Counter(difference["verdict"] for difference in study.differences)
+        told = [f"{verdict} in {number}" for verdict, number in counts.items()]
+        return f"So far, of {len(study.differences)} comparisons: {listed(told)}."
     finished = sum(cell["state"] == "finished" for cell in study.cells)
     return f"Nothing can be said yet: {finished} of {len(study.cells)} cells are finished."
 
@@ -149,7 +154,7 @@ def _verdicts(study: Study) -> dict[str, Any] | None:
             for difference in told
         ],
         "charts": [difference_chart(study, told)],
-        "tables": [differences_table(study)],
+        "tables": differences_tables(study),
         "text": [
             f"Differences are paired by seed. {m} comparisons were made, and p is corrected for that (Holm); the verdict follows "
             "from the corrected p at 0.05."
@@ -173,7 +178,7 @@ def _labels_saved(study: Study) -> dict[str, Any] | None:
 
 
 def _scores(study: Study) -> dict[str, Any]:
-    return {"heading": "Scores", "charts": score_charts(study), "tables": [cells_table(study)]}
+    return {"heading": "Scores", "charts": score_charts(study), "tables": cells_tables(study)}
 
 
 def _by_class(study: Study) -> dict[str, Any] | None:

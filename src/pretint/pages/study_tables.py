@@ -85,15 +85,17 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.3g} %"
 
 
-def cells_table(study: Study) -> dict[str, Any]:
-    """Mean and deviation over seeds of each arm at each place, below the constant predictor's row."""
+def cells_tables(study: Study) -> list[dict[str, Any]]:
+    """Mean and deviation over seeds of each arm at each place, below the constant predictor's row; a table a mode."""
+    return [_cells_table(study, places) for places in _by_mode(study.places)]
+
+
+def _cells_table(study: Study, places: Sequence[Place]) -> dict[str, Any]:
     rows: list[list[Any]] = []
-    modes = [mode_words(*at[:2]) for at in study.places]
     if study.named_constant is not None:
-        anywhere = modes[0] if len(set(modes)) == 1 else "any"
-        rows.append(["constant predictor", None, anywhere, "", _points(study.named_constant), ""])
-    for at in study.places:
-        said = [percent(at[2]), mode_words(*at[:2])]
+        rows.append(["constant predictor", None, None, "", _points(study.named_constant), ""])
+    for at in places:
+        said = [percent(at[2]), at[1] and f"stride {at[1]}"]
         for arm in study.arms:
             cells = [cell for cell in study.cells if cell["arm"] == arm["name"] and place(cell) == at]
             row = study.row(arm["name"], at)
@@ -105,19 +107,24 @@ def cells_table(study: Study) -> dict[str, Any]:
             mean = _with_deviation(shown.get("mean"), shown.get("deviation"))
             rows.append([arm["name"], *said, seeds, mean, _interval(shown.get("low"), shown.get("high"), 1)])
     return _without_constant_columns(
-        f"{named(study.score)} on the test pictures, points: mean ± standard deviation over seeds, and 95 % interval of the mean",
-        ["arm", "labels", "mode", "seeds", "mean", "95 % interval"],
+        f"{named(study.score)} on the test pictures, points: mean ± standard deviation over seeds, and 95 % interval of the mean; {_mode_of(places)}",
+        ["arm", "labels", "depth", "seeds", "mean", "95 % interval"],
         rows,
         keep=("arm", "labels", "seeds", "mean", "95 % interval"),
     )
 
 
-def differences_table(study: Study) -> dict[str, Any]:
-    """Each arm's paired difference to its reference, beside the rows of the reference and of the constant predictor."""
+def differences_tables(study: Study) -> list[dict[str, Any]]:
+    """Each arm's paired difference to its reference, beside the rows of the reference and of the constant predictor; a table a mode."""
+    compared = {place(difference) for difference in study.differences}
+    return [_differences_table(study, places) for places in _by_mode([at for at in study.places if at in compared])]
+
+
+def _differences_table(study: Study, places: Sequence[Place]) -> dict[str, Any]:
     rows: list[list[Any]] = []
-    for at in study.places:
+    for at in places:
         here = [difference for difference in study.differences if place(difference) == at]
-        said = [percent(at[2]), mode_words(*at[:2])]
+        said = [percent(at[2]), at[1] and f"stride {at[1]}"]
         for reference in dict.fromkeys(difference["reference"] for difference in here):
             own, constant = study.row(reference, at), study.named_constant
             gap = constant - own["mean"] if own and own.get("mean") is not None and constant is not None else None
@@ -140,14 +147,24 @@ def differences_table(study: Study) -> dict[str, Any]:
                 for one in here
                 if one["reference"] == reference
             ]
-    columns = ["arm", "against", "labels", "mode", "seeds", "difference", "95 % interval", "p", "p, Holm", "verdict"]
-    caption = f"Differences in {named(study.score)}, points: mean ± standard deviation of the paired differences"
+    columns = ["arm", "against", "labels", "depth", "seeds", "difference", "95 % interval", "p", "p, Holm", "verdict"]
+    caption = f"Differences in {named(study.score)}, points: mean ± standard deviation of the paired differences; {_mode_of(places)}"
     return _without_constant_columns(
         caption,
         columns,
         rows,
         keep=("arm", "labels", "seeds", "difference", "95 % interval", "p", "p, Holm", "verdict"),
     )
+
+
+def _mode_of(places: Sequence[Place]) -> str:
+    """The mode of a table's places, with the depth where it is the same for all."""
+    depths = {at[1] for at in places}
+    return mode_words(places[0][0], depths.pop() if len(depths) == 1 else None)
+
+
+def _by_mode(places: Sequence[Place]) -> list[list[Place]]:
+    return [[at for at in places if at[0] == mode] for mode in dict.fromkeys(at[0] for at in places)]
 
 
 def labels_table(study: Study) -> dict[str, Any]:
@@ -214,11 +231,13 @@ def _without_constant_columns(
     """A table whose columns that always say the same stand in its caption instead."""
     kept = []
     for number, name in enumerate(columns):
-        values = {row[number] for row in rows}
-        if name in keep or len(values) > 1 or not rows:
+        values = {row[number] for row in rows} - {None}
+        if name in keep or len(values) > 1:
             kept.append(number)
-        else:
-            caption += f"; {name}: {values.pop()}" if name != "mode" else f"; {values.pop()}"
+        elif name not in ("mode", "depth"):
+            caption += "".join(f"; {name}: {value}" for value in values)
+        elif name == "mode":
+            caption += "".join(f"; {value}" for value in values)
     return {
         "caption": caption,
         "columns": [columns[number] for number in kept],
