@@ -41,5 +41,5 @@ def study(parted: Path, coloring_run: Path, tmp_path_factory: pytest.TempPathFac
     out = tmp_path_factory.mktemp("studies") / "study"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", SOURCES)
-        pretint.studies(data=parted, out=out, arms=["again=scratch", f"mine={coloring_run}"], jobs=2, **STUDY)
+        pretint.compare(data=parted, out=out, arms=["again=scratch", f"mine={coloring_run}"], jobs=2, **STUDY)
     return out

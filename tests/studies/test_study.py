@@ -106,7 +106,7 @@ def test_weights_are_removed_and_metrics_stay(study: Path) -> None:
 
 def test_one_at_a_time_gives_the_same(study: Path, parted: Path, coloring_run: Path, tmp_path: Path) -> None:
     arms = ["again=scratch", f"mine={coloring_run}"]
-    document = pretint.studies(data=parted, out=tmp_path / "one", arms=arms, jobs=1, **STUDY)
+    document = pretint.compare(data=parted, out=tmp_path / "one", arms=arms, jobs=1, **STUDY)
     assert numbers(document) == numbers(read(study))
 
 
@@ -125,7 +125,7 @@ def test_a_study_that_was_killed_goes_on(
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     before = {path: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")}
-    document = pretint.studies(resume=True, **asked)
+    document = pretint.compare(resume=True, **asked)
     assert numbers(document) == numbers(read(study))
     assert all(path.stat().st_mtime_ns == changed for path, changed in before.items())  # none was run again
 
@@ -153,7 +153,7 @@ def test_a_cell_that_fails_stops_no_other(
 
 def test_the_rate_is_chosen_on_validation_pictures(parted: Path, tmp_path: Path) -> None:
     asked = STUDY | {"rates": [0.0001, 0.01], "seeds": 1, "fractions": [1.0]}
-    document = pretint.studies(data=parted, out=tmp_path / "study", **asked)
+    document = pretint.compare(data=parted, out=tmp_path / "study", **asked)
     (arm,) = document["arms"]
     assert [trial["rate"] for trial in arm["search"]] == [0.0001, 0.01]
     assert arm["rate"] == max(arm["search"], key=lambda trial: (trial["score"], -trial["rate"]))["rate"]
@@ -164,7 +164,7 @@ def test_the_rate_is_chosen_on_validation_pictures(parted: Path, tmp_path: Path)
 
 def test_frozen_features_at_every_depth(parted: Path, coloring_run: Path, tmp_path: Path) -> None:
     asked = STUDY | {"modes": ["linear", "knn"], "arms": [f"mine={coloring_run}"]}
-    document = pretint.studies(data=parted, out=tmp_path / "study", **asked)
+    document = pretint.compare(data=parted, out=tmp_path / "study", **asked)
     found = {(c["arm"], c["mode"], c["depth"], c["fraction"], c["seed"]) for c in document["cells"]}
     assert found == {
         (arm, mode, depth, fraction, seed)
@@ -180,14 +180,14 @@ def test_frozen_features_at_every_depth(parted: Path, coloring_run: Path, tmp_pa
 def test_a_changed_option_is_refused_on_resume(study: Path, parted: Path, coloring_run: Path) -> None:
     arms = ["again=scratch", f"mine={coloring_run}"]
     with pytest.raises(RunError, match="--resume: --least-steps differs"):
-        pretint.studies(data=parted, out=study, arms=arms, resume=True, **STUDY | {"least_steps": 9})
+        pretint.compare(data=parted, out=study, arms=arms, resume=True, **STUDY | {"least_steps": 9})
     with pytest.raises(RunError, match="holds a study already"):
-        pretint.studies(data=parted, out=study, arms=arms, **STUDY)
+        pretint.compare(data=parted, out=study, arms=arms, **STUDY)
 
 
 def test_pictures_that_are_trained_and_tested_on_are_an_error(parted: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train.*test|all.*test"):
-        pretint.studies(data=parted, out=tmp_path / "study", split="all", **STUDY)
+        pretint.compare(data=parted, out=tmp_path / "study", split="all", **STUDY)
     assert not (tmp_path / "study").exists()
 
 
@@ -205,13 +205,13 @@ def test_copies_of_test_pictures_are_named_and_left_out(parted: Path, tmp_path: 
         Image.open(data / f"{i}.png").resize((70, 60)).save(pool / f"copy-of-{i}.jpg", quality=70)
     pretint.pretrain(data=pool, out=tmp_path / "run", **PRETRAIN)
     asked = STUDY | {"seeds": 1, "fractions": [1.0], "arms": [f"mine={tmp_path / 'run'}"]}
-    document = pretint.studies(data=data, out=tmp_path / "study", **asked)
+    document = pretint.compare(data=data, out=tmp_path / "study", **asked)
     assert document["test"]["left_out"] == ["23.png", "27.png"]
     assert document["test"]["pictures"] == 8
     (words,) = [c["words"] for c in document["checks"] if c["name"] == "copies of test pictures, mine"]
     assert "2 test pictures are near copies of its 14 pictures" in words
     assert "23.png = copy-of-23.jpg" in words
-    kept = pretint.studies(data=data, out=tmp_path / "kept", keep_leaks=True, **asked)
+    kept = pretint.compare(data=data, out=tmp_path / "kept", keep_leaks=True, **asked)
     assert kept["test"]["pictures"] == 10
 
 
@@ -223,12 +223,12 @@ def paint_photo(seed: int) -> Image.Image:
 
 def test_data_without_a_test_list_are_refused(labelled: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no list test or val"):
-        pretint.studies(data=labelled, out=tmp_path / "study", **STUDY)
+        pretint.compare(data=labelled, out=tmp_path / "study", **STUDY)
 
 
 def test_nothing_but_failures_is_an_error(parted: Path, tmp_path: Path) -> None:
     with pytest.raises(PretintError, match="every cell failed"):
-        pretint.studies(
+        pretint.compare(
             data=parted,
             out=tmp_path / "study",
             **STUDY | {"multilabel": {"head": "paper"}, "rate": 1e30, "rates": [1e30]},
