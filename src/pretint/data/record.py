@@ -73,6 +73,11 @@ class Source:
             raise DataError(f"{self.root}: no split {name!r} here; {suggest(name, self.splits)}")
         return self.splits[name]
 
+    @property
+    def test_split(self) -> str:
+        """Name of the split that is for testing where none is named: test, else val, else all."""
+        return next(name for name in ("test", "val", "all") if name in self.splits)
+
 
 def fingerprint(records: Iterable[Record]) -> str:
     """A short name of the data: 16 hex digits of SHA-256 over ids, labels, file sizes of pictures and masks, in their order.

@@ -74,6 +74,8 @@ class PretrainOptions(TrainingOptions):
     """Largest share of unreadable pictures that are left out before the run stops, in [0, 1]."""
     keep_grey: bool = False
     """Train on pictures without colour too; left out otherwise, since they teach that things are grey."""
+    apart_from: tuple[Path, ...] = ()
+    """Folders whose test pictures must not be in the pool (their list test, else val, else all): near copies are left out and listed."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -43,7 +43,7 @@ def evaluate_colorization(
     """
     colorizer = Colorizer(source)
     data = open_source(folder, layout)
-    records = data.split(split or _test_split(data))
+    records = data.split(split or data.test_split)
     mean = torch.tensor(colorizer.trained.description["mean_colour"], dtype=torch.float32).view(1, 2, 1, 1)
     meters: dict[str, dict[str, RunningMeter]] = {}
     count = 0
@@ -72,7 +72,7 @@ def evaluate_colorization(
     if not count:
         raise DataError(f"--data {folder}: no picture here is at least {SMALLEST} pixels wide and high")
     rows = {name: {score: meter.compute() for score, meter in scores.items()} for name, scores in meters.items()}
-    chosen = split or _test_split(data)
+    chosen = split or data.test_split
     return {
         **rows,
         "pictures": count,
@@ -104,7 +104,7 @@ def evaluate_task(
         raise DataError(
             f"--data {folder}: has the classes {', '.join(theirs) or 'none'}, but the run learned {', '.join(classes)}"
         )
-    chosen = split or _test_split(data)
+    chosen = split or data.test_split
     records = data.split(chosen)
     scores, constant = model.task.meter(), model.task.meter()
     device = best_device()
@@ -126,11 +126,6 @@ def evaluate_task(
         "split": chosen,
         "trained_on_these": _trained_on(model.trained, folder, data, records),
     }
-
-
-def _test_split(data: Source) -> str:
-    """The list to score on where none is named: test, else val, else all."""
-    return next(name for name in ("test", "val", "all") if name in data.splits)
 
 
 def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[Record]) -> bool:
