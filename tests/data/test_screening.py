@@ -92,15 +92,15 @@ def test_no_colour_at_all_keeps_nothing(folder: Path) -> None:
 def test_cache_is_used_and_kept_up_to_date(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records, cache = _records(folder), folder / "deep" / "cache.tsv"
     opened: list[Path] = []
-    from pretint.data import screening
+    from pretint.data import looking
 
-    read_rgb = screening.read_rgb
+    read_rgb = looking.read_rgb
 
     def counting(path: Path, at_least: int | None = None) -> np.ndarray:
         opened.append(path)
         return read_rgb(path, at_least)
 
-    monkeypatch.setattr(screening, "read_rgb", counting)
+    monkeypatch.setattr(looking, "read_rgb", counting)
     first = screen(records, cache=cache, most_broken=0.5)
     assert len(opened) == 8
     opened.clear()

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 import pretint
+from pretint.data import scenes
 from pretint.run_folder import RunFolder
 from tests.conftest import paint
 from tests.experiments.tiny_runs import PRETRAIN
@@ -87,6 +88,37 @@ def test_broken_pictures_are_left_out_and_listed(pictures: Path, tmp_path: Path)
     )
     data_of = RunFolder.open(tmp_path / "grey").manifest["data"]
     assert data_of["training"] + data_of["held_out"] == 21
+
+
+def test_near_copies_of_test_pictures_are_left_out_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    scenes.write(data, 20, seed=0, size=64, splits={"train": 20})
+    scenes.write(elsewhere, 8, seed=1, size=64, splits={"train": 4, "test": 4})
+    for pool_name, name in (("a.png", "000005.jpg"), ("b.jpg", "000000.jpg")):  # of the test list, and not of it
+        with Image.open(elsewhere / "images" / name) as picture:
+            picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((48, 80)).save(data / "images" / pool_name)
+    options = PRETRAIN | {"split": "all", "epochs": 1, "quiet": False}
+    pretint.pretrain(data=data, out=tmp_path / "run", apart_from=[elsewhere], **options)
+    run = RunFolder.open(tmp_path / "run")
+    rows = [line.split("\t") for line in (run.path / "left_out.tsv").read_text().splitlines()[1:]]
+    assert rows == [["images/a.png", "copy", str(elsewhere / "images" / "000005.jpg")]]
+    assert run.manifest["data"]["training"] + run.manifest["data"]["held_out"] == 21
+    assert "left out: 0 broken, 0 grey pictures, 1 copies of test pictures of 22" in capsys.readouterr().err
+    with pytest.raises(pretint.DataError, match=r"--apart-from: all 4 pictures .* near copies"):
+        pretint.pretrain(data=elsewhere, out=tmp_path / "none", apart_from=elsewhere, **options | {"split": "test"})
+
+
+def test_an_option_newer_than_the_run_does_not_hinder_a_resume(pictures: Path, tmp_path: Path) -> None:
+    pretint.pretrain(data=pictures, out=tmp_path / "run", **PRETRAIN | {"epochs": 1})
+    run = RunFolder.open(tmp_path / "run")
+    options = dict(run.manifest["options"])
+    del options["apart_from"]
+    run.update_manifest(options=options)
+    pretint.pretrain(data=pictures, out=tmp_path / "run", resume=True, **PRETRAIN | {"epochs": 1})
+    with pytest.raises(pretint.RunError, match="--apart-from differs"):
+        pretint.pretrain(
+            data=pictures, out=tmp_path / "run", resume=True, apart_from=pictures, **PRETRAIN | {"epochs": 1}
+        )
 
 
 def test_grey_pictures_alone_are_refused(tmp_path: Path) -> None:

@@ -1,40 +1,28 @@
-"""A first look at every picture: which are broken, which have no colour, and the mean colour of the rest.
+"""What a first look at every picture says of a pool: which are broken, which have no colour, and the mean colour of the rest.
 
-Pictures are opened small, in processes of their own; what was seen is kept in a cache by (path, size, time of change), so that a second
-look at a million pictures takes seconds. Colour is judged on a thumbnail of 32 x 32 pixels by the spread of its ab, sqrt(var a + var b) in
-Lab units, and by what is left of it when a cubic in the lightness is taken away, since a toned picture has one colour for each lightness:
+Colour is judged by two numbers of ``looking``, in Lab units: the spread of ab, and what is left of it when a cubic in the lightness is taken
+away, since a toned picture has one colour for each lightness:
 
     grey      spread below 1.5 and the mean within 3 of neutral: a grey picture, whatever its file says
     tinted    not grey, but below 1.5 is left: sepia, scans, one cast over all; such a picture teaches no colours of things either
 """
 
 import csv
-import multiprocessing
-import os
-import signal
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from pretint.data.reading import read_rgb
+from pretint.data.looking import Look, Progress, look, look_at
 from pretint.data.record import Record
-from pretint.errors import DataError, ResourceError
+from pretint.errors import DataError
 
 SPREAD = 1.5
 """Lab units: ab that spread less are no colours."""
 NEUTRAL = 3.0
 """Lab units: a mean ab nearer to 0 is neutral."""
-_SIDE = 32
-_CHUNK = 64
-_COLUMNS = ["path", "bytes", "changed_ns", "fault", "spread", "left", "a", "b"]
 
 
 @dataclass(frozen=True)
@@ -57,53 +45,33 @@ class Screening:
     tinted: tuple[str, ...]
     mean_ab: list[float]
 
-    def write_list(self, path: Path, keep_grey: bool = False) -> None:
-        """Write what was found amiss: a line a picture with its id, broken / grey / tinted, and why, between tabs.
+    def write_list(self, path: Path, keep_grey: bool = False, copies: Iterable[tuple[str, str]] = ()) -> None:
+        """Write what was found amiss: a line a picture with its id, broken / grey / tinted / copy, and why, between tabs.
 
         Args:
             path: the file, replaced where it exists.
             keep_grey: leave out grey and tinted pictures, since they were kept.
+            copies: (id, picture that it is a near copy of) of pictures that were left out for that.
         """
         rows = [(name, "broken", why) for name, why in self.broken]
         if not keep_grey:
             tinted = set(self.tinted)
             rows += [(name, "tinted" if name in tinted else "grey", "") for name in self.grey]
+        rows += [(name, "copy", other) for name, other in copies]
         with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             csv.writer(file, delimiter="\t", lineterminator="\n").writerows([("id", "what", "why"), *rows])
 
 
-class _Seen(NamedTuple):
-    """One picture's look: why it is broken ("" = it is not), spread and what is left of it, mean a and b, all in Lab units."""
-
-    fault: str
-    spread: float = 0.0
-    left: float = 0.0
-    a: float = 0.0
-    b: float = 0.0
-
-    @property
-    def kind(self) -> str:
-        if self.fault:
-            return "broken"
-        if self.spread < SPREAD and np.hypot(self.a, self.b) < NEUTRAL:
-            return "grey"
-        return "tinted" if self.left < SPREAD else "colour"
-
-
-_Key = tuple[str, int, int]
-
-
 def is_grey(rgb: NDArray[np.uint8]) -> bool:
     """Whether a picture (H, W, 3) is grey by the rule of the first look; one that is tinted has a colour, so it is not."""
-    (seen,) = _judge([_thumbnail(rgb)])
-    return seen.kind == "grey"
+    return _kind(look_at(rgb)) == "grey"
 
 
 def screen(
     records: Sequence[Record],
     workers: int = 0,
     cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     most_broken: float = 0.05,
 ) -> Screening:
     """Look at every picture once.
@@ -119,30 +87,17 @@ def screen(
         DataError: too many pictures are broken.
         ResourceError: a process was killed.
     """
-    keys = [_key(record.path) for record in records]
-    known = _load_cache(cache) if cache else {}
-    new = [i for i, key in enumerate(keys) if key not in known]
-    done = len(records) - len(new)
-    try:
-        for place, seen in zip(new, _look([records[i].path for i in new], workers), strict=True):
-            known[keys[place]] = seen
-            done += 1
-            if progress and (done % _CHUNK == 0 or done == len(records)):
-                progress(done, len(records))
-    finally:
-        if cache and new:
-            _save_cache(cache, known)
-    return _sum_up(records, [known[key] for key in keys], most_broken)
+    return _sum_up(records, look([record.path for record in records], workers, cache, progress), most_broken)
 
 
-def _sum_up(records: Sequence[Record], seen: list[_Seen], most_broken: float) -> Screening:
+def _sum_up(records: Sequence[Record], seen: list[Look], most_broken: float) -> Screening:
     broken = tuple((r.id, s.fault) for r, s in zip(records, seen, strict=True) if s.fault)
     if len(broken) > most_broken * len(records):
         raise DataError(
             f"{len(broken)} of {len(records)} pictures cannot be read, more than the {most_broken:.0%} that are left out without stopping; "
             f"mend or remove them (the first: {broken[0][1]})"
         )
-    kinds = [s.kind for s in seen]
+    kinds = [_kind(s) for s in seen]
     kept = [i for i, kind in enumerate(kinds) if kind == "colour"]
     return Screening(
         kept=tuple(records[i] for i in kept),
@@ -154,111 +109,15 @@ def _sum_up(records: Sequence[Record], seen: list[_Seen], most_broken: float) ->
     )
 
 
-def _mean_ab(seen: list[_Seen]) -> list[float]:
+def _mean_ab(seen: list[Look]) -> list[float]:
     from pretint.color import AB_SCALE
 
-    return [float(np.mean([getattr(s, axis) for s in seen or [_Seen("")]])) / AB_SCALE for axis in "ab"]
+    return [float(np.mean([getattr(s, axis) for s in seen or [Look("")]])) / AB_SCALE for axis in "ab"]
 
 
-def _look(paths: list[Path], workers: int) -> Iterator[_Seen]:
-    chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
-    for found in _thumbnails(chunks, workers):
-        yield from _judge(found)
-
-
-def _thumbnails(chunks: list[list[Path]], workers: int) -> Iterator[list["NDArray[np.uint8] | str"]]:
-    if workers == 0 or len(chunks) < 2:
-        yield from map(_open_small, chunks)
-        return
-    # Forked where that is possible: other ways run the caller's script once more in every process.
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-    waiting: deque[Future[list[NDArray[np.uint8] | str]]] = deque()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context(method), _ignore_interrupts) as pool:
-        try:
-            for chunk in chunks:
-                waiting.append(pool.submit(_open_small, chunk))
-                if len(waiting) > 4 * workers:  # no more, or a million thumbnails would pile up
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise ResourceError(
-                "a process that looks at pictures was killed, most likely for memory; take fewer --loop.workers"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _open_small(paths: list[Path]) -> list["NDArray[np.uint8] | str"]:
-    """Thumbnails uint8 (32, 32, 3), or why there is none."""
-    found: list[NDArray[np.uint8] | str] = []
-    for path in paths:
-        try:
-            found.append(_thumbnail(read_rgb(path, at_least=_SIDE)))
-        except DataError as error:
-            found.append(str(error))
-    return found
-
-
-def _thumbnail(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.array(Image.fromarray(rgb).resize((_SIDE, _SIDE), Image.Resampling.BOX))
-
-
-def _judge(found: Sequence["NDArray[np.uint8] | str"]) -> Iterator[_Seen]:
-    # Here and not in the processes: colour is torch's, and they do without it.
-    import torch
-
-    from pretint.color import rgb_to_lab
-
-    pictures = [item for item in found if not isinstance(item, str)]
-    looks: Iterator[_Seen] = iter(())
-    if pictures:
-        rgb = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-        looks = iter([_judge_one(lab) for lab in rgb_to_lab(rgb.double() / 255).flatten(2).numpy()])
-    for item in found:
-        yield _Seen(item) if isinstance(item, str) else next(looks)
-
-
-def _judge_one(lab: NDArray[np.float64]) -> _Seen:
-    ab = lab[1:]
-    powers = np.vander(lab[0] / 100, 4)
-    left = ab.T - powers @ np.linalg.lstsq(powers, ab.T, rcond=None)[0]
-    a, b = ab.mean(axis=1).tolist()
-    return _Seen("", float(np.sqrt(ab.var(axis=1).sum())), float(np.sqrt(left.var(axis=0).sum())), a, b)
-
-
-def _key(path: Path) -> _Key:
-    try:
-        status = path.stat()
-    except OSError:
-        return (str(path), -1, -1)
-    return (str(path), status.st_size, status.st_mtime_ns)
-
-
-def _load_cache(cache: Path) -> dict[_Key, _Seen]:
-    try:
-        with cache.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = csv.reader(file, delimiter="\t")
-            if next(rows) != _COLUMNS:
-                raise ValueError
-            return {
-                (path, int(size), int(changed)): _Seen(fault, *map(float, numbers))
-                for path, size, changed, fault, *numbers in rows
-                if int(size) >= 0
-            }
-    except (OSError, ValueError, TypeError, StopIteration, csv.Error):
-        return {}  # of another version, or damaged: it is only a cache
-
-
-def _save_cache(cache: Path, known: dict[_Key, _Seen]) -> None:
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    beside = cache.with_name(f"{cache.name}.{os.getpid()}")
-    with beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows([*key, *seen] for key, seen in known.items())
-    beside.replace(cache)
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _kind(seen: Look) -> str:
+    if seen.fault:
+        return "broken"
+    if seen.spread < SPREAD and np.hypot(seen.a, seen.b) < NEUTRAL:
+        return "grey"
+    return "tinted" if seen.left < SPREAD else "colour"

@@ -83,6 +83,8 @@ class PretrainOptions(TrainingOptions):
     """Epochs between two probes; there is none where nothing is validated, and always one after the last epoch."""
     probe_pictures: int = 2000
     """Most labelled pictures that are probed, a quarter of them scored; chosen by the seed."""
+    apart_from: tuple[Path, ...] = ()
+    """Folders whose test pictures must not be in the pool (their list test, else val, else all): near copies are left out and listed."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

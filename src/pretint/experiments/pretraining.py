@@ -9,8 +9,9 @@ from PIL import Image
 
 from pretint import recipe
 from pretint.color import join
+from pretint.data.duplicates import near_copies
 from pretint.data.feed import Batches, once
-from pretint.data.layouts import open_pool
+from pretint.data.layouts import open_pool, open_source
 from pretint.data.record import Record, fingerprint
 from pretint.data.screening import screen
 from pretint.data.splits import carve_validation
@@ -77,11 +78,13 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
 def _pictures(options: PretrainOptions, start: Start) -> tuple[tuple[Record, ...], tuple[Record, ...], list[float]]:
     """Training and held-out pictures, and the mean ab of all that are kept (in units of 128 Lab units)."""
     pool = open_pool(options.data, options.split, options.layout, start.say)
+    apart = _apart(options)
     if not start.first:
         start.fabric.barrier()  # the first process looks at the pictures, the others at what it wrote down
+    rest, copies = _without_copies(pool, apart, start) if apart else (pool, [])
     with counting("looking at the pictures", start.quiet or not start.first) as progress:
         screening = screen(
-            pool,
+            rest,
             workers=start.workers,
             cache=start.run.path / "screening.tsv",
             progress=progress,
@@ -89,22 +92,44 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[tuple[Record, ...
         )
     kept = screening.kept if not options.keep_grey else screening.readable
     if start.first:
-        screening.write_list(start.run.path / "left_out.tsv", keep_grey=options.keep_grey)
+        screening.write_list(start.run.path / "left_out.tsv", keep_grey=options.keep_grey, copies=copies)
         start.fabric.barrier()
     if left := len(pool) - len(kept):
         grey = 0 if options.keep_grey else len(screening.grey)
+        copied = f", {len(copies)} copies of test pictures" if apart else ""
         start.say(
-            f"left out: {left - grey} broken, {grey} grey pictures of {len(pool)} "
+            f"left out: {left - grey - len(copies)} broken, {grey} grey pictures{copied} of {len(pool)} "
             f"(list: {start.run.path / 'left_out.tsv'})"
         )
     if not kept:
         raise DataError(
-            f"--data {options.data[0]}: all {len(pool)} pictures are grey; colorization needs colour, so choose other pictures"
+            f"--data {options.data[0]}: all {len(rest)} pictures are grey; colorization needs colour, so choose other pictures"
         )
     if not options.validation:
         return kept, (), screening.mean_ab
     training, held_out = carve_validation(kept, options.validation, options.seed)
     return training, held_out, screening.mean_ab
+
+
+def _apart(options: PretrainOptions) -> tuple[Record, ...]:
+    """The test pictures that must not be in the pool, each under its whole path."""
+    sources = [open_source(folder) for folder in options.apart_from]
+    return tuple(Record(str(r.path), r.path) for source in sources for r in source.test_split().records)
+
+
+def _without_copies(
+    pool: tuple[Record, ...], apart: tuple[Record, ...], start: Start
+) -> tuple[tuple[Record, ...], list[tuple[str, str]]]:
+    """The pool without near copies of other pictures, and (id, the other picture) of those left out."""
+    with counting("looking for copies", start.quiet or not start.first) as progress:
+        found = near_copies(pool, apart, start.workers, start.run.path / "screening.tsv", progress)
+    copies = found.in_pool
+    rest = tuple(record for record in pool if record.id not in copies)
+    if not rest:
+        raise DataError(
+            f"--apart-from: all {len(pool)} pictures of --data are near copies of pictures in those folders; choose others"
+        )
+    return rest, [(record.id, copies[record.id][0]) for record in pool if record.id in copies]
 
 
 def _held_out(records: tuple[Record, ...], options: PretrainOptions, start: Start) -> Batches:

@@ -1,5 +1,6 @@
 """What pretraining and fine-tuning do alike: open or resume the run folder, choose hardware, feed and run the loop."""
 
+import dataclasses
 import shlex
 import sys
 import time
@@ -87,7 +88,7 @@ def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
     values = recipe.as_values(options)
     resumed = options.resume and (options.out / "run.json").exists()
     if resumed:
-        values = _check_resumed(kind, options.out, values)
+        values = _check_resumed(kind, options, values)
     precision, _ = choose_precision(options.loop)
     # The arithmetic of the first start holds for the run: a resume on other hardware must not change it silently.
     fabric, chosen = start_fabric(options.loop, values["loop"]["precision"] if resumed else precision)
@@ -177,8 +178,19 @@ def scores_of_best(run: RunFolder) -> dict[str, Any]:
     return {k: v for k, v in next(entries, {}).items() if k not in ("step", "epoch", "kind")}
 
 
-def _check_resumed(kind: str, out: Path, values: dict[str, Any]) -> dict[str, Any]:
+def _defaults(options: TrainingOptions) -> dict[str, Any]:
+    """The options with all defaults: what a run did that was begun before one of the options existed."""
+    required = {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(options)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    return recipe.as_values(type(options)(**required))
+
+
+def _check_resumed(kind: str, options: TrainingOptions, values: dict[str, Any]) -> dict[str, Any]:
     """The options of the run that is resumed."""
+    out = options.out
     manifest = RunFolder.open(out).manifest
     if manifest["kind"] != kind:
         raise RunError(
@@ -188,7 +200,7 @@ def _check_resumed(kind: str, out: Path, values: dict[str, Any]) -> dict[str, An
     now = {**values, "loop": {**values["loop"]}}
     if now["loop"]["precision"] == "auto":
         now["loop"]["precision"] = before["loop"]["precision"]
-    changed = differences(before, now)
+    changed = differences(recipe.merge(_defaults(options), before), now)
     if changed:
         name = changed[0]
         raise RunError(
