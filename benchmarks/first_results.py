@@ -37,14 +37,16 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=5, help="passes of the pretraining over the photos")
     parser.add_argument("--only", nargs="+", default=list(TASKS), choices=list(TASKS), help="tasks to run")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS, help="arms to run")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     pretrained = arguments.runs / "small"
-    cell("pretraining", lambda: pretrain(arguments.data / "photos", pretrained, arguments.epochs))
-    cell("colorization", lambda: pretint.evaluate(pretrained, data=arguments.data / "colorization_test"))
+    if "pretrained" in arguments.arms:
+        cell("pretraining", lambda: pretrain(arguments.data / "photos", pretrained, arguments.epochs))
+        cell("colorization", lambda: pretint.evaluate(pretrained, data=arguments.data / "colorization_test"))
     for name in arguments.only:
         how = TASKS[name]
-        for arm in ARMS:
+        for arm in arguments.arms:
             init = "scratch" if arm == "scratch" else pretrained
             cell(f"{name}-{arm}", lambda: finetune(arguments, f"{name}-{arm}", how, init))  # noqa: B023 - called at once
     PAGE.write_text(page())
