@@ -75,8 +75,7 @@ class PretrainOptions(TrainingOptions):
     keep_grey: bool = False
     """Train on pictures without colour too; left out otherwise, since they teach that things are grey."""
     probe: Path | None = None
-    """Folder of labelled pictures (any layout): after each validation a probe of the frozen features at each depth is scored
-    on a part of its training list, to see whether the training works and when to stop. It changes nothing in the training."""
+    """Folder of labelled pictures (any layout): after each validation a probe of the frozen features at each depth is scored on a part of its training list, to see whether the training works and when to stop. It changes nothing in the training."""
     probe_method: Literal["ridge", "knn"] = "ridge"
     """How features are probed: ridge regression (a linear probe), or the 20 nearest neighbours by cosine."""
     probe_every: int = 1
@@ -146,8 +145,7 @@ class FinetuneOptions(TaskOptions):
     """Train a backbone on a task with labels, from pretrained weights or from scratch."""
 
     init: str = "scratch"
-    """Where the weights come from: a run of pretint, a .safetensors file, or scratch; random-frozen trains only the head, on
-    features that are random."""
+    """Where the weights come from: a run of pretint, a .safetensors file, or scratch; random-frozen trains only the head, on features that are random."""
     fraction: float = 1.0
     """Share of the labelled training pictures to use, in (0, 1]; smaller shares are contained in larger ones."""
 

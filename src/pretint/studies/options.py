@@ -14,18 +14,15 @@ class CompareOptions(TaskOptions):
     """Compare what pretraining brings on one task, over label fractions and seeds, and say how sure that is."""
 
     arms: tuple[str, ...] = ()
-    """What is compared with scratch: NAME=RUN, NAME=RUN,RUN,.. (pretrainings of one recipe), NAME=FILE.safetensors,
-    scratch-rgb, random-frozen. Behind it @planes=RGB and @first-seed=100 where wanted."""
+    """What is compared with scratch: NAME=RUN, NAME=RUN,RUN,.. (pretrainings of one recipe), NAME=FILE.safetensors, scratch-rgb, random-frozen. Behind it @planes=RGB and @first-seed=100 where wanted."""
     fractions: tuple[float, ...] = (0.1, 1.0)
     """Shares of the labelled training pictures, each in (0, 1]; smaller ones are contained in larger ones."""
     seeds: int = 5
     """Repetitions of every cell, from --seed on; 3 or more give intervals worth having."""
     modes: tuple[Mode, ...] = ("finetune",)
-    """finetune: the whole network learns; linear: a linear probe on frozen features of each depth; knn: nearest neighbours
-    on them."""
+    """finetune: the whole network learns; linear: a linear probe on frozen features of each depth; knn: nearest neighbours on them."""
     rates: tuple[float, ...] = ()
-    """Learning rates to try for each arm, chosen on validation pictures; a third, once and three times --rate where not
-    given; a single one is taken untried."""
+    """Learning rates to try for each arm, chosen on validation pictures; a third, once and three times --rate where not given; a single one is taken untried."""
     search_fraction: float | None = None
     """Share of the labels at which the rates are tried; the smallest of --fractions where not given."""
     least_steps: int = 600
