@@ -85,10 +85,15 @@ def test_a_class_that_the_smallest_part_lacks_is_named(labelled: Path) -> None:
         ({"seeds": 0}, "--seeds"),
         ({"jobs": 0}, "--jobs 0"),
         ({"rates": [-1.0]}, "--rates -1"),
-        ({"validation": 0}, "--validation 0: the learning rates are chosen on validation pictures"),
         ({"task": "segmentation", "modes": ["knn"]}, "--modes"),
     ],
 )
 def test_options_that_cannot_be(changes: dict[str, Any], match: str) -> None:
     with pytest.raises(OptionError, match=match):
         options(**changes)
+
+
+def test_rates_cannot_be_chosen_on_nothing() -> None:
+    with pytest.raises(OptionError, match="--validation 0: the learning rates are chosen on validation pictures"):
+        options(validation=0).check_search()
+    options(validation=0, rates=[0.1]).check_search()

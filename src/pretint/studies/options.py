@@ -57,12 +57,20 @@ class CompareOptions(TaskOptions):
             raise OptionError("--modes: name at least one of finetune, linear, knn")
         if self.search_fraction is not None and not 0 < self.search_fraction <= 1:
             raise OptionError(f"--search-fraction {self.search_fraction}: must lie in (0, 1]")
+        if isinstance(self.task, str) and self.task == "segmentation" and set(self.modes) != {"finetune"}:
+            raise OptionError("--modes: linear and knn are for labels of whole pictures, not for segmentation")
+
+    def check_search(self) -> None:
+        """See that there is something to choose the learning rates on. Apart from the rest, since a recipe's values are checked
+        before the command line's are known.
+
+        Raises:
+            OptionError: no validation pictures, and several rates.
+        """
         if "finetune" in self.modes and not self.validation and len(self.rates) != 1:
             raise OptionError(
                 "--validation 0: the learning rates are chosen on validation pictures; leave some, or give one of --rates"
             )
-        if isinstance(self.task, str) and self.task == "segmentation" and set(self.modes) != {"finetune"}:
-            raise OptionError("--modes: linear and knn are for labels of whole pictures, not for segmentation")
 
     @staticmethod
     def _listed(values: tuple[float, ...]) -> str:

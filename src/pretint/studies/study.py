@@ -71,6 +71,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
         PretintError: the options, the data, the arms or the folder are not right, or every cell failed.
         Interrupted: stopped by a signal; finished cells and the trainings in hand are saved.
     """
+    options.check_search()
     target = load("tasks", options.task).TARGET
     source = open_source(
         options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target
