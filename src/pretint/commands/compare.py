@@ -99,26 +99,33 @@ def _tables(document: dict[str, Any]) -> list[Any]:
     from rich.table import Table
 
     title = f"{document['title']}: {document['score']} in points, mean over {len(document['seeds'])} seeds"
-    scores = Table("arm", "mode", "labels", "mean", "deviation", "95 % interval", title=title, title_justify="left")
+    several = len(document["modes"]) > 1 or any(row["depth"] is not None for row in document["table"])
+    modes = ["mode"] if several else []
+    scores = Table("arm", *modes, "labels", "mean", "deviation", "95 % interval", title=title, title_justify="left")
     constant = (document["constant"] or {}).get(document["score"])
     if constant is not None:
-        scores.add_row("constant predictor", "", "", _points(constant), "", "")
+        scores.add_row("constant predictor", *("" for _ in modes), "", _points(constant), "", "")
     for row in document["table"]:
         scores.add_row(
-            row["arm"], _mode(row), f"{100 * row['fraction']:g} %", _points(row["mean"]), _points(row["deviation"]),
-            _interval(row),
-        )  # fmt: skip
+            row["arm"], *_place(row, several), _points(row["mean"]), _points(row["deviation"]), _interval(row)
+        )
+    if not document["differences"]:
+        return [scores]
     differences = Table(
-        "arm", "against", "mode", "labels", "difference", "95 % interval", "p (Holm)", "verdict",
-        title="Differences, paired by seed", title_justify="left",
+        "arm", *modes, "labels", "difference", "95 % interval", "p (Holm)", "verdict",
+        title="Differences from scratch, paired by seed", title_justify="left",
     )  # fmt: skip
     for row in document["differences"]:
         p = "" if row["p_holm"] is None else f"{row['p_holm']:.3g}"
-        differences.add_row(
-            row["arm"], row["reference"], _mode(row), f"{100 * row['fraction']:g} %", f"{100 * row['mean']:+.1f}",
-            _interval(row), p, row["verdict"],
-        )  # fmt: skip
-    return [scores, differences] if document["differences"] else [scores]
+        name = row["arm"] if row["reference"] == "scratch" else f"{row['arm']} (from {row['reference']})"
+        difference = f"{100 * row['mean']:+.1f}"
+        differences.add_row(name, *_place(row, several), difference, _interval(row), p, row["verdict"])
+    return [scores, differences]
+
+
+def _place(row: dict[str, Any], several: bool) -> list[str]:
+    mode = [_mode(row)] if several else []
+    return [*mode, f"{100 * row['fraction']:g} %"]
 
 
 def _mode(row: dict[str, Any]) -> str:

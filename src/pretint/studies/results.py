@@ -267,4 +267,4 @@ def _verdict(differences: Sequence[Mapping[str, Any]], saved: Sequence[Mapping[s
     words = [
         f"With {100 * row['fraction']:g} % of the labels: {row['words']}" for row in differences if row["mode"] == mode
     ]
-    return " ".join([*words, *(row["words"] for row in saved if row["mode"] == mode)])
+    return " ".join([*words, *(row["words"][:1].upper() + row["words"][1:] for row in saved if row["mode"] == mode)])
