@@ -117,11 +117,12 @@ def test_every_verb_is_shown() -> None:
     assert [verb for verb in VERBS if f"| `pretint {verb}` |" not in readme] == []
 
 
-def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of docs/python.md, in their order."""
+@pytest.mark.parametrize("page", ["python.md", "statistics.md"])
+def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a page, in their order."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    for block in blocks(ROOT / "docs" / "python.md", "python"):
+    for block in blocks(ROOT / "docs" / page, "python"):
         exec(block, names)
 
 
