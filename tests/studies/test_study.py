@@ -68,10 +68,7 @@ def test_the_tables_follow_from_the_cells(study: Path) -> None:
     for row in document["differences"]:
         one, other = scores(document, row["arm"], row["fraction"]), scores(document, row["reference"], row["fraction"])
         assert row["mean"] == pytest.approx(np.mean(np.subtract(one, other)))
-    assert {(row["arm"], row["reference"]) for row in document["differences"]} == {
-        ("again", "scratch"),
-        ("mine", "scratch"),
-    }
+    assert {(row["arm"], row["reference"]) for row in document["differences"]} == {("again", "scratch"), ("mine", "scratch")}
 
 
 def test_the_same_seeds_give_the_same_bits(study: Path) -> None:
@@ -193,8 +190,4 @@ def test_data_without_a_test_list_are_refused(labelled: Path, tmp_path: Path) ->
 
 def test_nothing_but_failures_is_an_error(parted: Path, tmp_path: Path) -> None:
     with pytest.raises(PretintError, match="every cell failed"):
-        pretint.compare(
-            data=parted,
-            out=tmp_path / "study",
-            **STUDY | {"multilabel": {"head": "paper"}, "rate": 1e30, "rates": [1e30]},
-        )
+        pretint.compare(data=parted, out=tmp_path / "study", **STUDY | {"multilabel": {"head": "paper"}, "rate": 1e30, "rates": [1e30]})

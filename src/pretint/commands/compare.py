@@ -76,7 +76,9 @@ def _show(document: dict[str, Any], out: Path) -> None:
     for key, why in document["failed"].items():
         print(f"failed: {key}: {why}", file=sys.stderr)
     print(document["verdict"])
-    print(f"report: {out / 'report.html'}; all numbers: {out / 'study.json'}, {out / 'table.csv'}")
+    print(
+        f"report: {out / 'report.html'}; all numbers: {out / 'study.json'}, {out / 'table.csv'}"
+    )
 
 
 def _run(options: CompareOptions, quiet: bool) -> dict[str, Any]:
