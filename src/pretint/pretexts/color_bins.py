@@ -42,7 +42,7 @@ class Options:
     stride: int = 4
     """Pixels of the picture per step of what is told: 1, 2, 4 (the paper's) or 8."""
     rebalance: bool = False
-    """Weigh places by the rarity of their colour: livelier pictures, not better features."""
+    """Weigh places by the rarity of their colour, for livelier pictures."""
     uniform: float = 0.5
     """With rebalance, lambda: share of a uniform distribution that tempers the weights, in (0, 1]; 1 weighs all alike."""
     temperature: float = 0.38
