@@ -200,8 +200,8 @@ def test_scores_are_means_over_places() -> None:
     assert meter.best == ("cross_entropy", "min")
 
 
-def test_a_lower_temperature_is_livelier() -> None:
-    """The mean of a spread distribution is grey, its likeliest bin is not."""
+def test_temperature_from_the_mean_to_the_likeliest_bin() -> None:
+    """Of bins at random the mean is nearly grey, the likeliest is not; any size is decoded."""
     pretext = build(size=16)
     logits = torch.randn(2, len(CENTRES), 4, 4, generator=torch.Generator().manual_seed(0))
     chroma = []

@@ -46,7 +46,7 @@ class Options:
     uniform: float = 0.5
     """With rebalance, lambda: share of a uniform distribution that tempers the weights, in (0, 1]; 1 weighs all alike."""
     temperature: float = 0.38
-    """Of the annealed mean that makes colours of the choice, in [0, 1]: 1 is the mean (greyest), 0 the likeliest bin."""
+    """Of the annealed mean that makes colours of the choice, in [0, 1]: 1 is the mean of the bins, 0 the likeliest bin."""
     rate: float = 1e-3
     """Learning rate."""
     beta1: float = 0.9
