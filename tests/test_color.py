@@ -126,21 +126,38 @@ PUBLISHED = {
 """The 313 bins that Zhang, Isola and Efros published (pts_in_hull): a, and the first and last b."""
 
 
-def around(rgb: np.ndarray) -> set[tuple[int, int]]:
-    """Corners of the squares of 10 Lab units that hold colours (N, 3) in [0, 255]."""
-    ab = rgb2lab(rgb[:, None] / 255)[:, 0, 1:]
-    squares = np.unique((np.floor(ab / 10).astype(int) + 20) @ [100, 1])
-    return {(10 * (s // 100 + i - 20), 10 * (s % 100 + j - 20)) for s in squares for i in (0, 1) for j in (0, 1)}
+def ab_of(rgb: np.ndarray) -> np.ndarray:
+    """Bytes (N, 3) -> ab (N, 2) in Lab units."""
+    return rgb2lab(rgb[:, None] / 255)[:, 0, 1:]
+
+
+def distinct(points: np.ndarray) -> set[tuple[int, int]]:
+    """The distinct ones of whole points (N, 2), each below 500."""
+    return {
+        (int(key) // 1000 - 500, int(key) % 1000 - 500) for key in np.unique((points + 500).astype(int) @ [1000, 1])
+    }
+
+
+def corners(ab: np.ndarray) -> set[tuple[int, int]]:
+    """Corners of the squares of 10 Lab units that hold ab (N, 2)."""
+    return {(10 * (a + i), 10 * (b + j)) for a, b in distinct(np.floor(ab / 10)) for i in (0, 1) for j in (0, 1)}
+
+
+def plane() -> np.ndarray:
+    return np.stack(np.meshgrid(*[np.arange(256)] * 2), axis=-1).reshape(-1, 2)
 
 
 def test_bins_are_the_corners_of_squares_that_hold_a_colour():
     """The faces of the 8-bit cube give all of them, its inside (here a grid of it) no other."""
-    bins = {(int(a), int(b)) for a, b in color.gamut_bins().tolist()}
-    assert sorted(bins) == [(int(a), int(b)) for a, b in color.gamut_bins().tolist()]
-    plane = np.stack(np.meshgrid(*[np.arange(256)] * 2), axis=-1).reshape(-1, 2)
-    faces = set().union(*(around(np.insert(plane, i, end, axis=1)) for i in range(3) for end in (0, 255)))
-    assert bins == faces
-    assert around(np.stack(np.meshgrid(*[np.arange(0, 256, 5)] * 3), axis=-1).reshape(-1, 3)) <= bins
+    listed = [(int(a), int(b)) for a, b in color.gamut_bins().tolist()]
+    bins = set(listed)
+    assert listed == sorted(bins)
+    faces = ab_of(np.concatenate([np.insert(plane(), i, end, axis=1) for i in range(3) for end in (0, 255)]))
+    assert bins == corners(faces)
+    assert corners(ab_of(np.stack(np.meshgrid(*[np.arange(0, 256, 5)] * 3), axis=-1).reshape(-1, 3))) <= bins
+    nearest = {(10 * a, 10 * b) for a, b in distinct(np.rint(faces / 10))}
+    assert len(nearest) == 261
+    assert nearest < bins
     published = {(a, b) for a, (low, high) in PUBLISHED.items() for b in range(low, high + 1, 10)}
     assert (len(published), len(bins)) == (313, 309)
     assert published - bins == {(40, 90), (100, -90), (100, -10), (100, 0)}
@@ -149,16 +166,8 @@ def test_bins_are_the_corners_of_squares_that_hold_a_colour():
 
 @pytest.mark.long
 def test_bins_of_the_whole_cube():
-    plane = np.stack(np.meshgrid(*[np.arange(256)] * 2), axis=-1).reshape(-1, 2)
-    cube = set().union(*(around(np.insert(plane, 0, red, axis=1)) for red in range(256)))
+    cube = set().union(*(corners(ab_of(np.insert(plane(), 0, red, axis=1))) for red in range(256)))
     assert cube == {(int(a), int(b)) for a, b in color.gamut_bins().tolist()}
-
-
-def test_the_nearest_grid_point_of_any_colour_is_a_bin():
-    lab = reference_lab(cube(48))
-    nearest = np.unique((10 * np.rint(lab[1:] / 10)).reshape(2, -1).T, axis=0)
-    bins = color.gamut_bins().numpy()
-    assert all((bins == point).all(axis=1).any() for point in nearest)
 
 
 def test_bins_are_made_where_another_device_is_the_default():
