@@ -116,3 +116,62 @@ def test_standardized_rgb():
     rgb = torch.full((2, 3, 1, 1), 0.5)
     expected = [(0.5 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, (0.5 - 0.406) / 0.225]
     torch.testing.assert_close(color.standardize_rgb(rgb)[1].flatten(), torch.tensor(expected))
+
+
+PUBLISHED = {
+    -90: (50, 90), -80: (20, 90), -70: (0, 90), -60: (-20, 90), -50: (-30, 100), -40: (-40, 100), -30: (-50, 100),
+    -20: (-50, 100), -10: (-60, 100), 0: (-70, 100), 10: (-80, 90), 20: (-80, 90), 30: (-90, 90), 40: (-100, 90),
+    50: (-100, 80), 60: (-110, 80), 70: (-110, 80), 80: (-110, 70), 90: (-110, 70), 100: (-90, 0),
+}  # fmt: skip
+"""The 313 bins that Zhang, Isola and Efros published (pts_in_hull): a, and the first and last b."""
+
+
+def ab_of(rgb: np.ndarray) -> np.ndarray:
+    """Bytes (N, 3) -> ab (N, 2) in Lab units."""
+    return rgb2lab(rgb[:, None] / 255)[:, 0, 1:]
+
+
+def distinct(points: np.ndarray) -> set[tuple[int, int]]:
+    """The distinct ones of whole points (N, 2), each below 500."""
+    return {
+        (int(key) // 1000 - 500, int(key) % 1000 - 500) for key in np.unique((points + 500).astype(int) @ [1000, 1])
+    }
+
+
+def corners(ab: np.ndarray) -> set[tuple[int, int]]:
+    """Corners of the squares of 10 Lab units that hold ab (N, 2)."""
+    return {(10 * (a + i), 10 * (b + j)) for a, b in distinct(np.floor(ab / 10)) for i in (0, 1) for j in (0, 1)}
+
+
+def plane() -> np.ndarray:
+    return np.stack(np.meshgrid(*[np.arange(256)] * 2), axis=-1).reshape(-1, 2)
+
+
+def test_bins_are_the_corners_of_squares_that_hold_a_colour():
+    """The faces of the 8-bit cube give all of them, its inside (here a grid of it) no other."""
+    listed = [(int(a), int(b)) for a, b in color.gamut_bins().tolist()]
+    bins = set(listed)
+    assert listed == sorted(bins)
+    faces = ab_of(np.concatenate([np.insert(plane(), i, end, axis=1) for i in range(3) for end in (0, 255)]))
+    assert bins == corners(faces)
+    assert corners(ab_of(np.stack(np.meshgrid(*[np.arange(0, 256, 5)] * 3), axis=-1).reshape(-1, 3))) <= bins
+    nearest = {(10 * a, 10 * b) for a, b in distinct(np.rint(faces / 10))}
+    assert len(nearest) == 261
+    assert nearest < bins
+    published = {(a, b) for a, (low, high) in PUBLISHED.items() for b in range(low, high + 1, 10)}
+    assert (len(published), len(bins)) == (313, 309)
+    assert published - bins == {(40, 90), (100, -90), (100, -10), (100, 0)}
+    assert bins < published
+
+
+@pytest.mark.long
+def test_bins_of_the_whole_cube():
+    cube = set().union(*(corners(ab_of(np.insert(plane(), 0, red, axis=1))) for red in range(256)))
+    assert cube == {(int(a), int(b)) for a, b in color.gamut_bins().tolist()}
+
+
+def test_bins_are_made_where_another_device_is_the_default():
+    expected = color.gamut_bins()
+    color.gamut_bins.cache_clear()
+    with torch.device("meta"):
+        assert torch.equal(color.gamut_bins(), expected)

@@ -146,4 +146,4 @@ def test_the_pretext_of_the_guide_works(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
     command = [sys.executable, "-m", "pretint", "pretrain", "--help"]
     shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
-    assert "{cgan,regression,rotation}" in shown
+    assert "{cgan,color_bins,regression,rotation}" in shown

@@ -1,4 +1,4 @@
-"""Colour: sRGB <-> CIELAB on tensors, the scalings that networks see, and the standardisation of foreign RGB weights.
+"""Colour: sRGB <-> CIELAB on tensors, the scalings that networks see, bins of ab, and the standardisation of foreign RGB weights.
 
 The one place that knows the numbers. sRGB of IEC 61966-2-1, CIELAB under illuminant D65 with the 2 degree observer,
 with the matrix and white point of scikit-image, so that both agree. Scalings of the paper's code: L / 50 - 1, a / 128,
@@ -9,12 +9,15 @@ computed in float32 at least (float64 stays float64): half precision would show 
 """
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
 
 L_SCALE = 50.0  # L in [0, 100] / L_SCALE - 1 lies in [-1, 1]
 AB_SCALE = 128.0  # a and b of sRGB lie in [-107.9, 98.3], so within [-0.843, 0.768] after the division
+
+AB_GRID = 10.0  # Lab units between two bins of ab (Zhang, Isola, Efros 2016)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -69,6 +72,28 @@ def standardize_rgb(rgb: Tensor) -> Tensor:
     """sRGB (..., 3, H, W) floats in [0, 1] -> by ImageNet's mean and deviation, as foreign weights were trained."""
     planes = zip(rgb.unbind(-3), IMAGENET_MEAN, IMAGENET_DEVIATION, strict=True)
     return torch.stack([(plane - mean) / deviation for plane, mean, deviation in planes], dim=-3)
+
+
+@cache
+def gamut_bins() -> Tensor:
+    """Bins of ab that are enough for all of sRGB: a and b in Lab units, (309, 2) float32 on the CPU, sorted by a, then b.
+
+    They are points of a grid of 10 Lab units: the corners of those of its squares that hold a colour of 8-bit sRGB at
+    some lightness. So every colour lies among four bins, and the nearest point of the whole grid is a bin too (of 261
+    bins it is; the rest is met by weights over several bins alone).
+
+    Zhang, Isola and Efros (2016) count 313 and do not say how. Their published list is this one and (40, 90), (100, -90),
+    (100, -10), (100, 0), which lie beyond the squares that sRGB reaches.
+    """
+    # The faces of the RGB cube are enough: along a line of equal a and b any colour leaves the cube through one.
+    levels = torch.arange(256, dtype=torch.float64, device="cpu") / 255
+    ends = torch.tensor([0.0, 1.0], dtype=torch.float64, device="cpu")
+    red, green, blue = (torch.cartesian_prod(*(ends if i == k else levels for i in range(3))).T for k in range(3))
+    a, b = rgb_to_lab(torch.cat((red, green, blue), dim=1).unsqueeze(2))[1:, :, 0].div(AB_GRID).floor().long() + 12
+    corners = torch.zeros(25, 25, dtype=torch.bool, device="cpu")  # of grid points from -120 to 120
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        corners[a + down, b + right] = True
+    return (corners.nonzero() - 12) * AB_GRID
 
 
 def _at_least_float32(values: Tensor) -> Tensor:

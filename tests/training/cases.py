@@ -13,6 +13,9 @@ CASES = {
         EVEN | {"cgan": EVEN["cgan"] | {"critic_steps": "split", "generator_forward": "fresh", "leak": True}},
     ),
     "regression": lambda pictures, masked: pretraining(pictures, EVEN | {"pretext": "regression"}),
+    "color_bins": lambda pictures, masked: pretraining(
+        pictures, EVEN | {"pretext": "color_bins", "color_bins": {"encoding": "soft", "rebalance": True}}
+    ),
     "segmentation": lambda pictures, masked: finetuning(
         masked, "segmentation", ("backbone", "decoder"), SCHEDULE, EVEN
     ),

@@ -19,7 +19,7 @@ class DescribeOptions:
     """Networks, parameters, multiply-adds, steps and files of a recipe or a run."""
 
     source: tyro.conf.Positional[str]
-    """A recipe of pretint pretrain (small, paper, paper-code, paper-text, or a .toml file), or the folder of a run."""
+    """A recipe of pretint pretrain (small, bins, paper, paper-code, paper-text, or a .toml file), or the folder of a run."""
     pictures: int = 82_783
     """Training pictures, for the count of a recipe's steps; the paper's COCO 2014 train has 82,783."""
     json: bool = False

@@ -63,7 +63,7 @@ class PretrainOptions(TrainingOptions):
     data: tuple[Path, ...]
     """Folders of pictures; they are searched recursively."""
     recipe: str = "small"
-    """Named set of values, or a file ending in .toml: small (a laptop, 128 px), paper, paper-code, paper-text."""
+    """Named set of values, or a file ending in .toml: small (a laptop, 128 px), bins, paper, paper-code, paper-text."""
     split: str | None = None
     """List of pictures to use; where not given: train in folders that have such a list, else all but those of test and val."""
     pretext: str = "cgan"

@@ -8,6 +8,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from pretint.errors import OptionError
+from pretint.networks.initialization import initialize
+
 Planes = Literal["L", "ab", "Lab", "RGB"]
 PLANE_COUNT: dict[str, int] = {"L": 1, "ab": 2, "Lab": 3, "RGB": 3}
 
@@ -45,6 +48,24 @@ class Decoder(nn.Module):
         """A backbone's pyramid -> (B, channels, h, w)."""
         raise NotImplementedError
 
-    def dense_head(self, out_channels: int) -> nn.Module:
-        """A new head (B, channels, h, w) -> (B, out_channels, h * stride, w * stride), to be cropped to the picture."""
-        raise NotImplementedError
+    def dense_head(self, out_channels: int, stride: int = 1) -> nn.Module:
+        """A new head (B, channels, h, w) -> (B, out_channels, ..), to be cropped to the picture's size over `stride`.
+
+        Here for strides that are the map's or coarser: a 1x1 convolution of the mean over `stride / self.stride` steps
+        of the map. A decoder adds how its map is enlarged to finer ones.
+
+        Args:
+            out_channels: planes or classes.
+            stride: pixels of the input per step of what comes out; 1 is the picture's own size.
+
+        Raises:
+            OptionError: `stride` is finer than the map's, or no multiple of it.
+        """
+        if stride % self.stride:
+            raise OptionError(f"a head of stride {stride} does not fit a decoder of stride {self.stride}")
+        project = nn.Conv2d(self.channels, out_channels, 1)
+        initialize(project)
+        if stride == self.stride:
+            return project
+        # Pooled before it is projected: the same map, and fewer steps to project.
+        return nn.Sequential(nn.AvgPool2d(stride // self.stride, ceil_mode=True), project)

@@ -1,4 +1,4 @@
-"""A network that colours: backbone, decoder, head of two channels. With the U-Net it is the paper's generator."""
+"""A network that colours: backbone, decoder, head. With the U-Net and a head of two planes it is the paper's generator."""
 
 from typing import Literal
 
@@ -10,9 +10,18 @@ from pretint.networks.backbone import Backbone, Decoder
 
 
 class Colorizer(nn.Module):
-    """Lightness -> ab; `backbone` and `decoder` are what transfers, `head` is not."""
+    """Lightness -> ab, or what ab is decoded from; `backbone` and `decoder` are what transfers, `head` is not."""
 
-    def __init__(self, backbone: Backbone, decoder: Decoder, squash: Literal["tanh", "linear"] = "tanh") -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        decoder: Decoder,
+        squash: Literal["tanh", "linear"] = "tanh",
+        *,
+        channels: int = 2,
+        stride: int = 1,
+    ) -> None:
+        """`channels` of the head's map: the two planes of ab, or a logit a colour; `stride`: its pixels per step."""
         super().__init__()
         if backbone.planes != "L":
             raise OptionError(
@@ -20,11 +29,16 @@ class Colorizer(nn.Module):
             )
         self.backbone = backbone
         self.decoder = decoder
-        self.head = decoder.dense_head(2)
+        self.head = decoder.dense_head(channels, stride)
         self.squash = squash
+        self.stride = stride
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Normalised L (B, 1, H, W) in [-1, 1] -> ab (B, 2, H, W), within [-1, 1] when squashed by tanh."""
-        ab: Tensor = self.head(self.decoder(self.backbone(lightness)))
-        ab = ab[..., : lightness.shape[-2], : lightness.shape[-1]]
-        return torch.tanh(ab) if self.squash == "tanh" else ab
+        """Normalised L (B, 1, H, W) in [-1, 1] -> (B, channels, ceil(H / stride), ceil(W / stride)).
+
+        Within [-1, 1] when squashed by tanh.
+        """
+        planes: Tensor = self.head(self.decoder(self.backbone(lightness)))
+        height, width = (-(-side // self.stride) for side in lightness.shape[-2:])
+        planes = planes[..., :height, :width]
+        return torch.tanh(planes) if self.squash == "tanh" else planes

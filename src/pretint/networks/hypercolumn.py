@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from pretint.errors import OptionError
 from pretint.networks.backbone import Backbone, Decoder
-from pretint.networks.initialization import initialize
 from pretint.networks.normalization import Normalization
 from pretint.networks.normalization import normalization as norm_layer
 
@@ -40,11 +39,11 @@ class HypercolumnDecoder(Decoder):
             total = total + F.interpolate(level, size=total.shape[-2:], mode="bilinear", align_corners=False)
         return F.relu(self.norm(total), inplace=True)
 
-    def dense_head(self, out_channels: int) -> nn.Module:
-        """A 1x1 convolution, enlarged bilinearly."""
-        head = nn.Sequential(
-            nn.Conv2d(self.channels, out_channels, 1),
-            nn.Upsample(scale_factor=self.stride, mode="bilinear", align_corners=False),
+    def dense_head(self, out_channels: int, stride: int = 1) -> nn.Module:
+        """A 1x1 convolution, enlarged bilinearly to finer strides."""
+        if stride >= self.stride:
+            return super().dense_head(out_channels, stride)
+        return nn.Sequential(
+            super().dense_head(out_channels, self.stride),
+            nn.Upsample(scale_factor=self.stride // stride, mode="bilinear", align_corners=False),
         )
-        initialize(head)
-        return head

@@ -138,8 +138,10 @@ class UNetDecoder(Decoder):
             values = block(values, skip)
         return values
 
-    def dense_head(self, out_channels: int) -> nn.Module:
-        """The paper's output layer: one transposed convolution of stride 2."""
+    def dense_head(self, out_channels: int, stride: int = 1) -> nn.Module:
+        """At stride 1 the paper's output layer: one transposed convolution of stride 2."""
+        if stride > 1:
+            return super().dense_head(out_channels, stride)
         head = nn.ConvTranspose2d(self.channels, out_channels, 4, stride=2, padding=1)
         initialize(head)
         return head

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from pretint.data.feed import Batch
 from pretint.networks.backbone import Backbone, Decoder
+from pretint.networks.colorizer import Colorizer
 from pretint.networks.normalization import normalization_parameters
 from pretint.networks.patchgan import PatchDiscriminator
 from pretint.objective import Loss, OptimizerSettings, Player, Shared, Turn
@@ -65,7 +66,7 @@ class ConditionalGan(ColorizationPretext):
     """Players: ``critic`` (the discriminator) and ``generator``."""
 
     def __init__(self, options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
-        super().__init__(backbone, decoder, epochs)
+        super().__init__(Colorizer(backbone, decoder), epochs)
         self.options = options
         self.discriminator = PatchDiscriminator(
             options.receptive_field, options.critic_width, options.critic_normalization

@@ -53,11 +53,14 @@ class Pretext(Objective):
 
 
 class ColorizationPretext(Pretext):
-    """A pretext that colours with one network, ``generator``."""
+    """A pretext that colours with one network, ``generator``.
 
-    def __init__(self, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
+    ``predict`` is the generator itself; a method whose generator gives something else than ab says how ab is decoded.
+    """
+
+    def __init__(self, generator: Colorizer, epochs: int) -> None:
         super().__init__()
-        self.generator = Colorizer(backbone, decoder)
+        self.generator = generator
         self.epochs = epochs
 
     @property
@@ -93,6 +96,10 @@ class ColorError:
     def update(self, batch: Batch) -> None:
         predicted = self.pretext.predict(batch.lightness)
         assert predicted is not None
+        self.add(predicted, batch)
+
+    def add(self, predicted: Tensor, batch: Batch) -> None:
+        """Count ab (B, 2, H, W) that was predicted for a batch already."""
         predicted = predicted.float()
         error = (predicted - batch.ab).abs().mean(dim=(1, 2, 3)).sum()
         grey = batch.ab.abs().mean(dim=(1, 2, 3)).sum()

@@ -14,6 +14,7 @@ from torch import nn
 
 from pretint.data.feed import Batch
 from pretint.networks.backbone import Backbone, Decoder
+from pretint.networks.colorizer import Colorizer
 from pretint.objective import Loss, OptimizerSettings, Player, Shared, Turn
 from pretint.pretexts.pretext import ColorizationPretext
 
@@ -42,7 +43,7 @@ class Regression(ColorizationPretext):
     """One player, ``generator``."""
 
     def __init__(self, options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
-        super().__init__(backbone, decoder, epochs)
+        super().__init__(Colorizer(backbone, decoder), epochs)
         self.options = options
 
     @property
