@@ -12,13 +12,14 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pretint.color import rgb_to_planes, standardize_rgb
 from pretint.data.masks import read_pair, require_masks
 from pretint.data.randomness import Purpose, generator
-from pretint.data.reading import read_rgb
+from pretint.data.reading import read_picture
 from pretint.data.record import Record
 from pretint.data.splits import label_matrix
 from pretint.data.views import ViewOptions, side_to_decode, view
@@ -186,9 +187,9 @@ class _Pictures(Dataset["Batch | PretintError"]):
             mask=torch.from_numpy(np.stack(masks)) if masks else None,
         )
 
-    def _read(self, record: Record) -> tuple[np.ndarray, np.ndarray | None]:
+    def _read(self, record: Record) -> tuple[np.ndarray | Image.Image, np.ndarray | None]:
         if self.mask_map is None:
-            return read_rgb(record.path, side_to_decode(self.size, self.options)), None
+            return read_picture(record.where, side_to_decode(self.size, self.options)), None
         return read_pair(record, self.mask_map)
 
 

@@ -9,13 +9,8 @@ Lab units, and by what is left of it when a cubic in the lightness is taken away
 """
 
 import csv
-import multiprocessing
 import os
-import signal
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -24,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pretint.data.processes import in_order
 from pretint.data.reading import read_rgb
-from pretint.data.record import Record
-from pretint.errors import DataError, ResourceError
+from pretint.data.record import Record, Span
+from pretint.errors import DataError
 
 SPREAD = 1.5
 """Lab units: ab that spread less are no colours."""
@@ -119,12 +115,12 @@ def screen(
         DataError: too many pictures are broken.
         ResourceError: a process was killed.
     """
-    keys = [_key(record.path) for record in records]
+    keys = [_key(record.where) for record in records]
     known = _load_cache(cache) if cache else {}
     new = [i for i, key in enumerate(keys) if key not in known]
     done = len(records) - len(new)
     try:
-        for place, seen in zip(new, _look([records[i].path for i in new], workers), strict=True):
+        for place, seen in zip(new, _look([records[i].where for i in new], workers), strict=True):
             known[keys[place]] = seen
             done += 1
             if progress and (done % _CHUNK == 0 or done == len(records)):
@@ -160,36 +156,13 @@ def _mean_ab(seen: list[_Seen]) -> list[float]:
     return [float(np.mean([getattr(s, axis) for s in seen or [_Seen("")]])) / AB_SCALE for axis in "ab"]
 
 
-def _look(paths: list[Path], workers: int) -> Iterator[_Seen]:
+def _look(paths: list[Path | Span], workers: int) -> Iterator[_Seen]:
     chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
-    for found in _thumbnails(chunks, workers):
+    for found in in_order(_open_small, chunks, workers if len(chunks) > 1 else 0):
         yield from _judge(found)
 
 
-def _thumbnails(chunks: list[list[Path]], workers: int) -> Iterator[list["NDArray[np.uint8] | str"]]:
-    if workers == 0 or len(chunks) < 2:
-        yield from map(_open_small, chunks)
-        return
-    # Forked where that is possible: other ways run the caller's script once more in every process.
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-    waiting: deque[Future[list[NDArray[np.uint8] | str]]] = deque()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context(method), _ignore_interrupts) as pool:
-        try:
-            for chunk in chunks:
-                waiting.append(pool.submit(_open_small, chunk))
-                if len(waiting) > 4 * workers:  # no more, or a million thumbnails would pile up
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise ResourceError(
-                "a process that looks at pictures was killed, most likely for memory; take fewer --loop.workers"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _open_small(paths: list[Path]) -> list["NDArray[np.uint8] | str"]:
+def _open_small(paths: list[Path | Span]) -> list["NDArray[np.uint8] | str"]:
     """Thumbnails uint8 (32, 32, 3), or why there is none."""
     found: list[NDArray[np.uint8] | str] = []
     for path in paths:
@@ -227,12 +200,13 @@ def _judge_one(lab: NDArray[np.float64]) -> _Seen:
     return _Seen("", float(np.sqrt(ab.var(axis=1).sum())), float(np.sqrt(left.var(axis=0).sum())), a, b)
 
 
-def _key(path: Path) -> _Key:
+def _key(where: Path | Span) -> _Key:
+    path = where.path if isinstance(where, Span) else where
     try:
         status = path.stat()
     except OSError:
-        return (str(path), -1, -1)
-    return (str(path), status.st_size, status.st_mtime_ns)
+        return (str(where), -1, -1)
+    return (str(where), where.size if isinstance(where, Span) else status.st_size, status.st_mtime_ns)
 
 
 def _load_cache(cache: Path) -> dict[_Key, _Seen]:
@@ -258,7 +232,3 @@ def _save_cache(cache: Path, known: dict[_Key, _Seen]) -> None:
         writer.writerow(_COLUMNS)
         writer.writerows([*key, *seen] for key, seen in known.items())
     beside.replace(cache)
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
