@@ -24,6 +24,7 @@ from pretint.data.preparing import resized
 from pretint.data.reading import read_picture
 from pretint.data.record import Record
 from pretint.data.views import ViewOptions
+from pretint.training.allocator import raise_allocator_thresholds
 
 LARGE = (500, 375)
 BATCH = 32
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    raise_allocator_thresholds()  # as the command does
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(arguments.photos, Path(folder), arguments.pictures, arguments.runs)
     if arguments.json:

@@ -295,6 +295,10 @@ def _finish(out: Path, description: dict[str, Any], notes: Sequence[dict[str, An
             f"(list: {out / LEFT_OUT}); mend or remove them and begin in another folder, or add --resume and a larger "
             f"--most-broken (the first: {broken[0][1]})"
         )
+    if not names:
+        raise DataError(
+            f"--out {out}: none of the {listed} pictures can be read (the first: {broken[0][1]}); choose others"
+        )
     table = io.BytesIO()
     np.save(table, np.concatenate(rows), allow_pickle=False)
     write_atomically(out / shards.INDEX, table.getvalue())

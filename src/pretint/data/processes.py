@@ -1,7 +1,10 @@
 """Work on many pictures shared out to processes; results come back in the order of the work."""
 
 import multiprocessing
+import os
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -31,7 +34,7 @@ def in_order(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
     # Forked where that is possible: other ways run the caller's script once more in every process.
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
     waiting: deque[Future[Result]] = deque()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context(method), _leave_signals_to_the_caller) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context(method), _begin, (os.getpid(),)) as pool:
         try:
             for task in tasks:
                 waiting.append(pool.submit(work, task))
@@ -47,7 +50,15 @@ def in_order(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _leave_signals_to_the_caller() -> None:
-    # Ctrl-C, and SIGTERM where a job is ended, reach every process. A second SIGTERM does end one.
+def _begin(caller: int) -> None:
+    # Ctrl-C, and SIGTERM where a job is ended, reach every process; they are the caller's to obey. A second SIGTERM does end one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    threading.Thread(target=_end_with, args=(caller,), daemon=True).start()
+
+
+def _end_with(caller: int) -> None:
+    """A caller that was killed cannot tell its processes to end, and they would wait for work for ever."""
+    while os.getppid() == caller:
+        time.sleep(1)
+    os._exit(1)

@@ -79,7 +79,7 @@ def view(
         rgb uint8 (size, size, 3) and mask int64 (size, size) or None.
     """
     width, height = rgb.size if isinstance(rgb, Image.Image) else rgb.shape[1::-1]
-    box = _box(height, width, options, generator)
+    box = _box(height, width, size, options, generator)
     left, top = int(box[0]), int(box[1])
     if box == (left, top, left + size, top + size):  # whole pixels, as many as are wanted: nothing to resample
         rows, columns = slice(top, top + size), slice(left, left + size)
@@ -94,13 +94,15 @@ def view(
 
 
 def _box(
-    height: int, width: int, options: ViewOptions, generator: np.random.Generator | None
+    height: int, width: int, size: int, options: ViewOptions, generator: np.random.Generator | None
 ) -> tuple[float, float, float, float]:
     if options.crop == "squash":
         return 0, 0, width, height
     if options.crop == "centre":
         side = min(height, width)
         left, top = (width - side) / 2, (height - side) / 2
+        if side == size:  # not half a pixel aside, which would resample, and so blur, what has its size already
+            left, top = left // 1, top // 1
         return left, top, left + side, top + side
     if generator is None:
         raise ValueError("a random crop needs a generator")
