@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pretint.commands.evaluate import evaluate
     from pretint.commands.finetune import finetune
     from pretint.commands.predict import predict
+    from pretint.commands.prepare import prepare
     from pretint.commands.pretrain import pretrain
     from pretint.commands.report import report
     from pretint.commands.reproduce import reproduce
@@ -60,6 +61,7 @@ __all__ = [
     "finetune",
     "load_backbone",
     "predict",
+    "prepare",
     "pretrain",
     "report",
     "reproduce",
@@ -68,8 +70,8 @@ __all__ = [
 _MODULES = {
     "load_backbone": "pretint.inference.models",
     **{verb: f"pretint.commands.{verb}" for verb in
-       ("colorize", "compare", "demo", "describe", "embed", "evaluate", "finetune", "predict", "pretrain", "report",
-        "reproduce")},
+       ("colorize", "compare", "demo", "describe", "embed", "evaluate", "finetune", "predict", "prepare", "pretrain",
+        "report", "reproduce")},
 }  # fmt: skip
 
 

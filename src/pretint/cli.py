@@ -14,6 +14,7 @@ from pretint.methods import suggest
 from pretint.training.allocator import raise_allocator_thresholds
 
 VERBS = {
+    "prepare": "pictures of any size to shards: resized once, read faster",
     "pretrain": "learn from pictures without labels, by colouring them",
     "finetune": "train on a task with few labels, from a pretrained run or from scratch",
     "compare": "whether pretraining helped, over label fractions and seeds, and how sure that is",

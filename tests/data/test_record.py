@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pretint.data.record import Record, Source, fingerprint
+from pretint.data.record import Record, Source, Span, fingerprint
 from pretint.errors import DataError
 
 
@@ -76,3 +76,18 @@ def test_fingerprint_follows_ids_labels_sizes_and_order_but_not_the_place(
     moved[0].path.unlink()
     with pytest.raises(DataError, match=r"a\.jpg"):
         fingerprint(moved)
+
+
+def test_fingerprint_of_pictures_in_a_file_of_many_is_that_of_their_files(tmp_path: Path) -> None:
+    contents = {"a.jpg": b"12345", "b.jpg": b"123"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    tar = tmp_path / "0.tar"
+    tar.write_bytes(b"12345123")
+    files = [Record(name, tmp_path / name) for name in contents]
+    spans = [Record("a.jpg", tar, span=Span(tar, "a.jpg", 0, 5)), Record("b.jpg", tar, span=Span(tar, "b.jpg", 5, 3))]
+    assert fingerprint(spans) == fingerprint(files)
+    assert fingerprint(spans[:1]) != fingerprint(files)
+    tar.unlink()
+    with pytest.raises(DataError, match=r"0\.tar"):
+        fingerprint(spans)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from skimage.transform import downscale_local_mean
 
 from pretint.data.randomness import generator
@@ -34,7 +35,7 @@ def test_picture_and_mask_stay_together() -> None:
 @given(st.integers(1, 300), st.integers(1, 300), st.floats(0.05, 1), st.floats(1, 3), st.integers(0, 1000))
 def test_random_crops_keep_their_promises(height: int, width: int, smallest: float, stretch: float, seed: int) -> None:
     left, top, right, bottom = _box(
-        height, width, ViewOptions(smallest=smallest, stretch=stretch), generator(seed, "view")
+        height, width, 100, ViewOptions(smallest=smallest, stretch=stretch), generator(seed, "view")
     )
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
@@ -65,3 +66,35 @@ def test_options_out_of_range() -> None:
         ViewOptions(smallest=0)
     with pytest.raises(OptionError, match=r"--view\.stretch"):
         ViewOptions(stretch=0.5)
+    assert ViewOptions(crop="window").evaluation().crop == "centre"
+
+
+def test_a_window_is_cut_at_whole_pixels() -> None:
+    rgb = np.random.default_rng(1).integers(0, 256, (36, 45, 3), dtype=np.uint8)
+    mask = rgb[..., 0].astype(np.int64)
+    found = set()
+    for picture in range(400):
+        out, ids = view(rgb, mask, 32, ViewOptions(crop="window"), generator(0, "view", 0, picture))
+        np.testing.assert_array_equal(out[..., 0], ids)
+        same, _ = view(Image.fromarray(rgb), None, 32, ViewOptions(crop="window"), generator(0, "view", 0, picture))
+        np.testing.assert_array_equal(out, same)
+        places = [(y, x) for y in range(5) for x in range(14) if np.array_equal(rgb[y : y + 32, x : x + 32], out)]
+        assert len(places) == 1
+        found.add(places[0])
+    assert {y for y, _ in found} == set(range(5))
+    assert {x for _, x in found} == set(range(14))
+
+
+def test_a_window_of_another_size_is_resampled() -> None:
+    rgb = np.random.default_rng(1).integers(0, 256, (72, 72, 3), dtype=np.uint8)
+    out, _ = view(rgb, None, 32, ViewOptions(crop="window", resize="area"), generator(0, "view", 0, 1))
+    options = [np.abs(downscale_local_mean(rgb[y : y + 64, x : x + 64].astype(float), (2, 2, 1)) - out).max()
+               for y in range(9) for x in range(9)]  # fmt: skip
+    assert min(options) <= 1
+    assert side_to_decode(32, ViewOptions(crop="window")) == 36
+
+
+def test_a_central_square_of_the_right_size_is_not_resampled() -> None:
+    rgb = np.random.default_rng(1).integers(0, 256, (16, 21, 3), dtype=np.uint8)
+    out, _ = view(rgb, None, 16, ViewOptions(crop="centre"), None)
+    np.testing.assert_array_equal(out, rgb[:, 2:18])

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pretint.data import picture_hash
 from pretint.data.looking import Progress, look
 from pretint.data.reading import read_rgb
-from pretint.data.record import Record
+from pretint.data.record import Record, Span
 from pretint.errors import DataError
 
 MOST = 60
@@ -103,7 +103,7 @@ def near_copies(
         ResourceError: a process was killed.
     """
     records = [*pool, *test]
-    looks = look([record.path for record in records], workers, cache, progress, earlier)
+    looks = look([record.where for record in records], workers, cache, progress, earlier)
     unseen = [
         (r.id, s.fault or "hardly more than one grey") for r, s in zip(records, looks, strict=True) if not s.hashes
     ]
@@ -117,7 +117,7 @@ def near_copies(
     pairs = []
     for i, j, distance in candidates(*found):
         one, other, mirrored = _nearest_way(found[0][i], found[1][j])
-        ours, theirs = views(ones[i].path)[one], views(others[j].path)[other]
+        ours, theirs = views(ones[i].where)[one], views(others[j].where)[other]
         similarity = picture_hash.similarity(ours, theirs[:, ::-1] if mirrored else theirs)
         if similarity >= LEAST:
             pairs.append(Pair(ones[i].id, others[j].id, distance, round(similarity, 3), mirrored))
@@ -144,8 +144,13 @@ def overlapping(one: Sequence[Record], other: Sequence[Record]) -> tuple[Record,
 
     Files are compared, not ids: ids are paths below a root, and two roots may use the same ones.
     """
-    files = {record.path.resolve() for record in other}
-    return tuple(record for record in one if record.path.resolve() in files)
+    files = {_file(record) for record in other}
+    return tuple(record for record in one if _file(record) in files)
+
+
+def _file(record: Record) -> tuple[Path, str]:
+    """The file, links resolved, and the name within it where it holds many pictures."""
+    return record.path.resolve(), record.span.name if record.span else ""
 
 
 def refuse_overlap(one_name: str, one: Sequence[Record], other_name: str, other: Sequence[Record]) -> None:
@@ -157,7 +162,7 @@ def refuse_overlap(one_name: str, one: Sequence[Record], other_name: str, other:
     if shared := overlapping(one, other):
         raise DataError(
             f"the lists {one_name!r} ({len(one)} pictures) and {other_name!r} ({len(other)}) share {len(shared)} pictures "
-            f"(the first: {shared[0].path}); take them off one of the lists"
+            f"(the first: {shared[0].where}); take them off one of the lists"
         )
 
 
@@ -204,8 +209,8 @@ def _nearest_way(pool: NDArray[np.uint64], test: NDArray[np.uint64]) -> tuple[in
     return min(_WAYS, key=distance)
 
 
-def _views(path: Path) -> NDArray[np.uint8]:
-    return picture_hash.views(read_rgb(path, at_least=picture_hash.SIDE))
+def _views(where: Path | Span) -> NDArray[np.uint8]:
+    return picture_hash.views(read_rgb(where, at_least=picture_hash.SIDE))
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

@@ -8,13 +8,8 @@ when a cubic in the lightness is taken away.
 """
 
 import csv
-import multiprocessing
 import os
-import signal
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pretint.data import picture_hash
+from pretint.data.processes import in_order
 from pretint.data.reading import read_rgb
-from pretint.errors import DataError, ResourceError
+from pretint.data.record import Span
+from pretint.errors import DataError
 
 _SIDE = 32
 _CHUNK = 64
@@ -57,7 +54,7 @@ _Small = tuple[NDArray[np.uint8], bytes]  # thumbnail (32, 32, 3) and hashes
 
 
 def look(
-    paths: Sequence[Path],
+    paths: Sequence[Path | Span],
     workers: int = 0,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -102,36 +99,13 @@ def look_at(rgb: NDArray[np.uint8]) -> Look:
     return seen
 
 
-def _look(paths: list[Path], workers: int) -> Iterator[Look]:
+def _look(paths: list[Path | Span], workers: int) -> Iterator[Look]:
     chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
-    for found in _opened(chunks, workers):
+    for found in in_order(_open_small, chunks, workers if len(chunks) > 1 else 0):
         yield from _judge(found)
 
 
-def _opened(chunks: list[list[Path]], workers: int) -> Iterator[list[_Small | str]]:
-    if workers == 0 or len(chunks) < 2:
-        yield from map(_open_small, chunks)
-        return
-    # Forked where that is possible: other ways run the caller's script once more in every process.
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-    waiting: deque[Future[list[_Small | str]]] = deque()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context(method), _ignore_interrupts) as pool:
-        try:
-            for chunk in chunks:
-                waiting.append(pool.submit(_open_small, chunk))
-                if len(waiting) > 4 * workers:  # no more, or a million thumbnails would pile up
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise ResourceError(
-                "a process that looks at pictures was killed, most likely for memory; take fewer --loop.workers"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _open_small(paths: list[Path]) -> list[_Small | str]:
+def _open_small(paths: list[Path | Span]) -> list[_Small | str]:
     """Thumbnails uint8 (32, 32, 3) and hashes, or why there are none."""
     found: list[_Small | str] = []
     for path in paths:
@@ -172,12 +146,13 @@ def _judge_one(lab: NDArray[np.float64], hashes: bytes) -> Look:
     return Look("", float(np.sqrt(ab.var(axis=1).sum())), float(np.sqrt(left.var(axis=0).sum())), a, b, hashes)
 
 
-def _key(path: Path) -> _Key:
+def _key(where: Path | Span) -> _Key:
+    path = where.path if isinstance(where, Span) else where
     try:
         status = path.stat()
     except OSError:
-        return (str(path), -1, -1)
-    return (str(path), status.st_size, status.st_mtime_ns)
+        return (str(where), -1, -1)
+    return (str(where), where.size if isinstance(where, Span) else status.st_size, status.st_mtime_ns)
 
 
 def _load(cache: Path) -> dict[_Key, Look]:
@@ -212,7 +187,3 @@ def _save(cache: Path, known: dict[_Key, Look]) -> None:
         writer.writerow(_COLUMNS)
         writer.writerows([*key, *seen[:-1], seen.hashes.hex()] for key, seen in known.items())
     beside.replace(cache)
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

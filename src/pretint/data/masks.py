@@ -18,7 +18,7 @@ def read_pair(record: Record, mask_map: Mapping[int, int]) -> tuple[NDArray[np.u
     """
     require_masks([record])
     assert record.mask is not None
-    rgb, ids = read_rgb(record.path), read_mask(record.mask)
+    rgb, ids = read_rgb(record.where), read_mask(record.mask)
     if rgb.shape[:2] != ids.shape:
         raise _size_mismatch(record, rgb.shape[:2], ids.shape)
     return rgb, ids_to_classes(ids, mask_map, record.mask)

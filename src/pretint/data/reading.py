@@ -12,15 +12,18 @@ What becomes of the odd ones:
     several frames      the first
 """
 
+import io
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from pretint.data.record import VOID
+from pretint.data.record import VOID, Span
 from pretint.errors import DataError
 
 PICTURE_SUFFIXES = frozenset(
@@ -41,22 +44,29 @@ _TURN = {
 _WHITE = (255, 4095, 65535)
 
 
-def read_rgb(path: Path, at_least: int | None = None) -> NDArray[np.uint8]:
+def read_rgb(where: Path | Span, at_least: int | None = None) -> NDArray[np.uint8]:
     """A picture as sRGB, uint8 (H, W, 3).
 
     Args:
-        path: the file; what it holds decides, not its ending.
+        where: the file, or the stretch of one; what it holds decides, not its ending.
         at_least: the shorter side may come out smaller than in the file, but not below this; JPEGs are then decoded at 1/2, 1/4 or 1/8,
             several times faster. None: full size.
 
     Raises:
         DataError: the file is missing, no picture, damaged or cut off.
     """
+    return np.asarray(read_picture(where, at_least))
+
+
+def read_picture(where: Path | Span, at_least: int | None = None) -> Image.Image | NDArray[np.uint8]:
+    """As :func:`read_rgb`, in the form that is at hand without a further copy: plain pixels as an array, all else as Pillow's RGB."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd EXIF blocks and large pictures; neither is a fault here
         try:
+            if isinstance(where, Span) and where.pixels is not None:
+                return _plain_pixels(where, where.pixels)
             # As a stream: from a path, Pillow maps plain TIFFs into memory and scrambles those that are to be turned.
-            with path.open("rb") as stream, Image.open(stream) as image:
+            with _open(where) as stream, Image.open(stream) as image:
                 if at_least is not None and at_least < min(image.size):
                     image.draft(None, (at_least, at_least))
                 image.load()  # turns a TIFF upright and forgets its orientation; the other formats are turned below
@@ -65,8 +75,31 @@ def read_rgb(path: Path, at_least: int | None = None) -> NDArray[np.uint8]:
         except MemoryError:
             raise
         except Exception as error:  # decoders raise whatever broken bytes lead them into
-            raise _unreadable(path, error) from error
-    return np.asarray(upright if turn is None else upright.transpose(turn))
+            raise _unreadable(where, error) from error
+    return upright if turn is None else upright.transpose(turn)
+
+
+def _open(where: Path | Span) -> BinaryIO:
+    return io.BytesIO(_bytes(where)) if isinstance(where, Span) else where.open("rb")
+
+
+def _bytes(span: Span) -> bytes:
+    # Not mapped into memory: where a mapped file is cut off meanwhile, the process is killed.
+    file = os.open(span.path, os.O_RDONLY)
+    try:
+        content = os.pread(file, span.size, span.offset)
+    finally:
+        os.close(file)
+    if len(content) < span.size:
+        raise ValueError(f"{span.path.name} ends before it does")
+    return content
+
+
+def _plain_pixels(span: Span, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    count = shape[0] * shape[1] * 3
+    if not 0 < count <= span.size:
+        raise ValueError(f"{span.size} bytes do not hold {shape[1]}x{shape[0]} pixels")
+    return np.frombuffer(_bytes(span), np.uint8, count, span.size - count).reshape(*shape, 3)
 
 
 def read_mask(path: Path) -> NDArray[np.int64]:
@@ -131,12 +164,12 @@ def _listed(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def _unreadable(path: Path | Span, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):
         why = {FileNotFoundError: "is missing", IsADirectoryError: "is a folder"}.get(type(error), "may not be read")
         return DataError(f"{path}: the picture {why}; put it back or take it off the list")
     if isinstance(error, UnidentifiedImageError):
-        empty = path.stat().st_size == 0
+        empty = (path.size if isinstance(path, Span) else path.stat().st_size) == 0
         return DataError(
             f"{path}: {'the file is empty' if empty else 'this is no picture that can be read'}; remove or replace it"
         )
@@ -161,6 +194,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         picture = image.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(white, picture).convert("RGB")
+    if image.mode == "RGB" and image.format == "JPEG":
+        return image  # it is decoded and needs its file no more; convert would copy it
     return image.convert("RGB")
 
 

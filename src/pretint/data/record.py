@@ -26,15 +26,38 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A picture inside a file of many: a stretch of its bytes.
+
+    Attributes:
+        path: the file, such as a tar.
+        name: what the picture is called in it.
+        offset: where the picture's bytes begin.
+        size: how many there are.
+        pixels: (height, width) where the bytes end in plain pixels, uint8 (height, width, 3); None: encoded as a picture's file is.
+    """
+
+    path: Path
+    name: str
+    offset: int
+    size: int
+    pixels: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One picture and what is known of it.
 
     Attributes:
         id: stable name: the path below the root of the data with forward slashes; stays the same when the root moves.
-        path: the picture's file.
+        path: the picture's file, or the file of many that it lies in.
         labels: names of the classes it shows, in the order of the source's classes; None when unknown (an empty tuple: none of them).
         mask: file of class ids, one a pixel, of the picture's size.
         boxes: objects, where the layout has them.
+        span: where in ``path`` the picture lies; None: it is the whole file.
     """
 
     id: str
@@ -42,6 +65,12 @@ class Record:
     labels: tuple[str, ...] | None = None
     mask: Path | None = None
     boxes: tuple[Box, ...] = ()
+    span: Span | None = None
+
+    @property
+    def where(self) -> Path | Span:
+        """What to read the picture from, and what tells it from every other."""
+        return self.span or self.path
 
 
 class Listed(NamedTuple):
@@ -126,15 +155,22 @@ class Source:
 def fingerprint(records: Iterable[Record]) -> str:
     """A short name of the data: 16 hex digits of SHA-256 over ids, labels, file sizes of pictures and masks, in their order.
 
-    Equal where the same pictures are given in the same order, wherever their folder lies; it opens no picture.
+    Equal where the same pictures are given in the same order, wherever their folder lies, and whether they lie there as files or in
+    shards; it opens no picture.
 
     Raises:
         DataError: a file is gone.
     """
     digest = hashlib.sha256()
+    there: set[Path] = set()  # files of many pictures that were seen to be there
     for record in records:
         try:
-            sizes = (record.path.stat().st_size, record.mask.stat().st_size if record.mask else None)
+            if record.span is None or record.path not in there:
+                size = record.path.stat().st_size
+            if record.span is not None:
+                there.add(record.path)
+                size = record.span.size
+            sizes = (size, record.mask.stat().st_size if record.mask else None)
         except OSError as error:
             raise DataError(
                 f"{error.filename}: this file was listed but is gone; restore it or list the folder anew"

@@ -87,7 +87,7 @@ def screen(
         DataError: too many pictures are broken.
         ResourceError: a process was killed.
     """
-    return _sum_up(records, look([record.path for record in records], workers, cache, progress), most_broken)
+    return _sum_up(records, look([record.where for record in records], workers, cache, progress), most_broken)
 
 
 def _sum_up(records: Sequence[Record], seen: list[Look], most_broken: float) -> Screening:

@@ -1,6 +1,7 @@
 """A pretraining: pictures are listed and screened, the pretext is built, the loop runs, the run folder tells of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -114,7 +115,7 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[tuple[Record, ...
 def _apart(options: PretrainOptions) -> tuple[Record, ...]:
     """The test pictures that must not be in the pool, each under its whole path."""
     sources = [open_source(folder) for folder in options.apart_from]
-    return tuple(Record(str(r.path), r.path) for source in sources for r in source.test_split().records)
+    return tuple(replace(r, id=str(r.where)) for source in sources for r in source.test_split().records)
 
 
 def _without_copies(

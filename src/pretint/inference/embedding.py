@@ -218,7 +218,7 @@ def _device(backbone: Backbone) -> torch.device:
 def _fault(record: Record, size: int, view: ViewOptions) -> str | None:
     """Why a picture cannot be read."""
     try:
-        read_rgb(record.path, side_to_decode(size, view.evaluation()))
+        read_rgb(record.where, side_to_decode(size, view.evaluation()))
     except DataError as error:
         return str(error)
     return None

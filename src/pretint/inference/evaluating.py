@@ -60,7 +60,7 @@ def evaluate_colorization(
     for done, record in enumerate(records):
         if progress:
             progress(done, len(records))
-        original = read_rgb(record.path)
+        original = read_rgb(record.where)
         if min(original.shape[:2]) < SMALLEST:
             left_out["small"] += 1
             continue

@@ -34,7 +34,7 @@ def numbers(scenes: Path, scratch: Path) -> list[Number]:
     meters = {name: RunningMeter() for name in ("psnr_grey", "psnr_toy", "ssim_grey", "ssim_toy", "l1_grey", "l1_toy")}
     with torch.no_grad():
         for record in tiny.records_of(scenes, "test"):
-            original = read_rgb(record.path)
+            original = read_rgb(record.where)
             true = _ab(original)
             planes = {
                 "grey": torch.zeros(1, 2, 1, 1),

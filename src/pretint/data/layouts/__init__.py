@@ -14,7 +14,7 @@ from pretint.data.record import Record, Source
 from pretint.errors import DataError, OptionError
 from pretint.methods import suggest
 
-LAYOUTS = ("voc", "masks", "table", "imagefolder", "pictures")
+LAYOUTS = ("shards", "voc", "masks", "table", "imagefolder", "pictures")
 """Names of the layouts, the most particular first: the first that recognises a folder reads it."""
 
 
@@ -73,7 +73,7 @@ def open_pool(
         chosen = open_source(folder, layout).training_split(split)
         if say and chosen.remark:
             say(chosen.remark)
-        pool += (Record(prefix + record.id, record.path) for record in chosen.records)
+        pool += (Record(prefix + record.id, record.path, span=record.span) for record in chosen.records)
     return tuple(pool)
 
 
