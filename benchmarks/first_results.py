@@ -1,6 +1,10 @@
 """The figures of docs/results.md, from pictures to page, by one command that goes on from whatever is there.
 
     python benchmarks/first_results.py --data DATA --runs RUNS
+    python benchmarks/first_results.py --data DATA --runs RUNS --study voc-multilabel medical-segmentation voc-segmentation
+
+The second is the study over seeds and label fractions: the cGAN and L1 alone as pretexts against scratch. Hours; it may be
+stopped and started again at any moment.
 
 DATA holds ``photos/`` (unlabelled), ``voc/`` (Pascal VOC layout, six classes), ``medical/`` (images, masks, train.txt,
 test.txt) and ``colorization_test/``. Finished cells are kept as JSON in benchmarks/results/ and are not run again; RUNS holds
@@ -37,10 +41,14 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=5, help="passes of the pretraining over the photos")
     parser.add_argument("--only", nargs="+", default=list(TASKS), choices=list(TASKS), help="tasks to run")
+    parser.add_argument("--study", nargs="+", default=[], choices=list(TASKS), help="compare on these tasks instead")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS, help="arms to run")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     pretrained = arguments.runs / "small"
+    if arguments.study:
+        study(arguments)
+        return
     if "pretrained" in arguments.arms:
         cell("pretraining", lambda: pretrain(arguments.data / "photos", pretrained, arguments.epochs))
         cell("colorization", lambda: pretint.evaluate(pretrained, data=arguments.data / "colorization_test"))
@@ -50,6 +58,24 @@ def main() -> None:
             init = "scratch" if arm == "scratch" else pretrained
             cell(f"{name}-{arm}", lambda: finetune(arguments, f"{name}-{arm}", how, init))  # noqa: B023 - called at once
     PAGE.write_text(page())
+
+
+def study(arguments: argparse.Namespace) -> None:
+    """Pretrain with and without the adversarial term, and compare both with scratch; what is finished is not run again."""
+    pretrain(arguments.data / "photos", arguments.runs / "small", arguments.epochs)
+    pretrain(arguments.data / "photos", arguments.runs / "l1", arguments.epochs, pretext="regression")
+    for name in arguments.study:
+        how = TASKS[name]
+        options = {key: how[key] for key in ("task", "classes", "split", "test") if key in how}
+        out = arguments.runs / f"study-{name}"
+        pretint.compare(
+            data=arguments.data / how["folder"], out=out, arms=[f"cgan={arguments.runs / 'small'}", f"l1={arguments.runs / 'l1'}"],
+            fractions=[0.1, 1.0], seeds=5, epochs=20, resume=True, quiet=False, **options,
+        )  # fmt: skip
+        document = json.loads((out / "study.json").read_text())
+        kept = {key: value for key, value in document.items() if key not in ("options", "command")}
+        (RESULTS / f"study-{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+        PAGE.write_text(page())
 
 
 def cell(name: str, run: Any) -> None:
@@ -64,9 +90,9 @@ def cell(name: str, run: Any) -> None:
     PAGE.write_text(page())
 
 
-def pretrain(photos: Path, run: Path, epochs: int) -> dict[str, Any]:
+def pretrain(photos: Path, run: Path, epochs: int, **options: Any) -> dict[str, Any]:
     """Recipe small on the unlabelled photos."""
-    pretint.pretrain(data=photos, out=run, epochs=epochs, resume=True, quiet=False)
+    pretint.pretrain(data=photos, out=run, epochs=epochs, resume=True, quiet=False, **options)
     manifest = RunFolder.open(run).manifest
     entries = [e for e in RunFolder.open(run).metrics() if e["kind"] == "validation"]
     return {"held_out": entries, **about(run), "pictures": manifest["data"]["training"]}
@@ -159,7 +185,38 @@ def page() -> str:
                 f"| {arm} | {result['loaded']:.1%} | " + " | ".join(f"{result['scores'][s]:.4f}" for s in scores) + " |"
             )
         lines += ["", *(f"{arm}: {stamp(result)}.  " for arm, result in arms.items()), ""]
+    for name, how in TASKS.items():
+        if done := found.get(f"study-{name}"):
+            lines += study_lines(name, how, done)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def study_lines(name: str, how: dict[str, Any], done: dict[str, Any]) -> list[str]:
+    """The section of a study."""
+    environment = done["environment"]
+    classes = f" --classes {','.join(how['classes'])}" if "classes" in how else ""
+    split = f" --split {how['split']}" if "split" in how else ""
+    lines = [
+        f"## Study: {name}",
+        "",
+        f"`pretint compare --task {how['task']} --data {how['folder']}{split}{classes} --test {how['test']} "
+        f"--arms cgan=runs/small l1=runs/l1 --fractions 0.1 1 --seeds 5 --epochs 20`: seeds {done['seeds']} repeat the "
+        f"fine-tuning; one pretraining an arm. {done['test']['pictures']} test pictures, {done['score']} in points. "
+        f"{done['seconds'] / 3600:.1f} h, {environment['processor']}, {environment['cores']} cores, commit {environment['commit']}.",
+        "",
+        "| arm | labels | mean | deviation | 95 % interval |",
+        "|---|---|---|---|---|",
+        f"| constant predictor | | {100 * done['constant'][done['score']]:.1f} | | |",
+    ]
+    lines += [
+        f"| {row['arm']} | {row['fraction']:.0%} | {100 * row['mean']:.1f} | {100 * row['deviation']:.1f} "
+        f"| {100 * row['low']:.1f} to {100 * row['high']:.1f} |"
+        for row in done["table"]
+    ]
+    lines += ["", *(f"- {row['fraction']:.0%} of the labels: {row['words']}" for row in done["differences"])]
+    lines += [f"- {row['words']}" for row in done["labels_saved"]]
+    lines += [f"- Check ({check['state']}): {check['words']}" for check in done["checks"] if check["state"] != "ok"]
+    return [*lines, ""]
 
 
 def spread(values: dict[str, float]) -> str:
