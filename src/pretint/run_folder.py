@@ -56,6 +56,21 @@ def read_description(path: Path) -> dict[str, Any] | None:
     return description
 
 
+@contextmanager
+def hold(lock: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file while the block runs; the lock ends with the process, however that ends.
+
+    Raises:
+        RunError: another process holds it; ``busy`` says so.
+    """
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(busy) from None
+        yield
+
+
 class RunFolder:
     """Access to one run's folder.
 
@@ -106,13 +121,8 @@ class RunFolder:
         Raises:
             RunError: another process holds it.
         """
-        with (self.path / "run.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(
-                    f"{self.path}: another process is training in this folder; wait for it or stop it"
-                ) from None
+        busy = f"{self.path}: another process is training in this folder; wait for it or stop it"
+        with hold(self.path / "run.lock", busy):
             yield
 
     # The manifest

@@ -1,11 +1,9 @@
 """A study from its options to its results: plan, trials of rates, cells, statistics. What is finished is never run again."""
 
-import fcntl
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from pretint.errors import DataError, Interrupted, PretintError, RunError
 from pretint.experiments.environment import cores, environment
 from pretint.experiments.options import differences
 from pretint.methods import load
+from pretint.run_folder import hold
 from pretint.studies import checks
 from pretint.studies.arms import Arm, resolve
 from pretint.studies.executor import run_jobs
@@ -85,7 +84,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
     arms = resolve(options.arms, recipe.as_values(options))
     check_positives(source, options, arms)
     options, folder, head = _opened(options)
-    with _held(folder):
+    with hold(folder.path / "study.lock", f"{folder.path}: another process runs this study; wait for it or stop it"):
         say = _Say(quiet)
         leaks = checks.leaks(arms, chosen.records, source.split(test), folder.path, options.keep_leaks, quiet)
         without = sorted(leaks.ids) if not options.keep_leaks else []
@@ -220,21 +219,6 @@ def _opened(options: CompareOptions) -> tuple[CompareOptions, StudyFolder, dict[
     # Readers of their own would only take cores from the cells that run side by side.
     workers = 0 if options.loop.workers < 0 and not _on_gpu() else options.loop.workers
     return replace(options, loop=replace(options.loop, precision=fixed, workers=workers)), folder, head
-
-
-@contextmanager
-def _held(folder: StudyFolder) -> Iterator[None]:
-    """Hold the study for this process.
-
-    Raises:
-        RunError: another process holds it.
-    """
-    with (folder.path / "study.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"{folder.path}: another process runs this study; wait for it or stop it") from None
-        yield
 
 
 def _test_list(source: Source, options: CompareOptions) -> str:
