@@ -21,7 +21,7 @@ from PIL import Image
 
 from pretint.data.processes import in_order
 from pretint.data.reading import read_rgb
-from pretint.data.record import Record, Span
+from pretint.data.record import Record, Span, pick
 from pretint.errors import DataError
 
 SPREAD = 1.5
@@ -46,8 +46,8 @@ class Screening:
         mean_ab: mean [a, b] of the kept pictures as networks see them (over 128 Lab units), each picture counted alike; 0 without any.
     """
 
-    kept: tuple[Record, ...]
-    readable: tuple[Record, ...]
+    kept: Sequence[Record]
+    readable: Sequence[Record]
     broken: tuple[tuple[str, str], ...]
     grey: tuple[str, ...]
     tinted: tuple[str, ...]
@@ -141,8 +141,8 @@ def _sum_up(records: Sequence[Record], seen: list[_Seen], most_broken: float) ->
     kinds = [s.kind for s in seen]
     kept = [i for i, kind in enumerate(kinds) if kind == "colour"]
     return Screening(
-        kept=tuple(records[i] for i in kept),
-        readable=tuple(r for r, kind in zip(records, kinds, strict=True) if kind != "broken"),
+        kept=pick(records, kept),
+        readable=pick(records, (i for i, kind in enumerate(kinds) if kind != "broken")),
         broken=broken,
         grey=tuple(r.id for r, kind in zip(records, kinds, strict=True) if kind in ("grey", "tinted")),
         tinted=tuple(r.id for r, kind in zip(records, kinds, strict=True) if kind == "tinted"),

@@ -1,7 +1,8 @@
 """A pretraining: pictures are listed and screened, the pretext is built, the loop runs, the run folder tells of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
         start.note(
             data={
                 "folders": [str(folder) for folder in options.data],
-                "fingerprint": start.check_fingerprint(fingerprint((*training, *held_out))),
+                "fingerprint": start.check_fingerprint(fingerprint(chain(training, held_out))),
                 "training": len(training),
                 "held_out": len(held_out),
             },
@@ -74,7 +75,7 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
     return PretrainResult(start.run.path, scores_of_best(start.run))
 
 
-def _pictures(options: PretrainOptions, start: Start) -> tuple[tuple[Record, ...], tuple[Record, ...], list[float]]:
+def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record], Sequence[Record], list[float]]:
     """Training and held-out pictures, and the mean ab of all that are kept (in units of 128 Lab units)."""
     pool = open_pool(options.data, options.split, options.layout, start.say)
     if not start.first:
@@ -107,16 +108,16 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[tuple[Record, ...
     return training, held_out, screening.mean_ab
 
 
-def _held_out(records: tuple[Record, ...], options: PretrainOptions, start: Start) -> Batches:
+def _held_out(records: Sequence[Record], options: PretrainOptions, start: Start) -> Batches:
     return once(records, size=options.size, view=options.view, batch_size=options.batch_size, workers=start.workers)
 
 
 def _samples(
-    run: RunFolder, training: tuple[Record, ...], held_out: tuple[Record, ...], options: PretrainOptions
+    run: RunFolder, training: Sequence[Record], held_out: Sequence[Record], options: PretrainOptions
 ) -> Callable[[int, Objective], None]:
     """Draws the grid of the paper's Figure 7 after each epoch: grey, predicted, true; always the same pictures."""
     half = SAMPLES // 2 if held_out else SAMPLES
-    chosen = training[:half] + held_out[: SAMPLES - half]
+    chosen = (*training[:half], *held_out[: SAMPLES - half])
     (batch,) = once(chosen, size=options.size, view=options.view, batch_size=SAMPLES)
 
     def draw(epochs: int, objective: Objective) -> None:
