@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pretint.data.record import Record, Source, Span, fingerprint
+from pretint.data.record import Picked, Record, Source, Span, fingerprint, pick
 from pretint.errors import DataError
 
 
@@ -91,3 +94,16 @@ def test_fingerprint_of_pictures_in_a_file_of_many_is_that_of_their_files(tmp_pa
     tar.unlink()
     with pytest.raises(DataError, match=r"0\.tar"):
         fingerprint(spans)
+
+
+@given(st.lists(st.integers(0, 9)), st.slices(12))
+def test_picked_records_are_those_at_the_places(places: list[int], part: slice) -> None:
+    records = tuple(Record(str(i), Path(str(i))) for i in range(10))
+    whole = pick(records, places)
+    assert whole == tuple(records[i] for i in places)
+    lazy = Picked(records, np.array(places, np.int64))
+    assert tuple(lazy) == whole
+    assert lazy[part] == whole[part]
+    again = pick(lazy, range(len(places))[::-1])
+    assert isinstance(again, Picked)
+    assert tuple(again) == whole[::-1]

@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pretint.data import shards
+from pretint.data.layouts import open_source
 from pretint.data.layouts.pictures import walk
-from pretint.data.shards import ROW, member, member_names, open_shards, walk_order
+from pretint.data.record import pick
+from pretint.data.shards import ROW, Lines, member, member_names, open_shards, walk_order
 from pretint.errors import DataError
 
 NAME = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/"), min_size=1, max_size=150)
@@ -105,6 +108,7 @@ def _beyond(folder: Path) -> None:
         (lambda folder: (folder / "0.tar").unlink(), r"0\.tar: the shard is missing"),
         (lambda folder: (folder / "names.txt").write_text("a.jpg\n"), "do not belong together"),
         (lambda folder: (folder / "names.txt").unlink(), r"names\.txt"),
+        (lambda folder: (folder / "names.txt").write_bytes(b"\xff\n\n\n"), "index cannot be read"),
         (lambda folder: np.save(folder / "index.npy", np.zeros(3)), "do not belong together"),
         (lambda folder: np.save(folder / "index.npy", np.array([{}]), allow_pickle=True), "index cannot be read"),
         (lambda folder: (folder / "index.npy").write_bytes(b""), "index cannot be read"),
@@ -121,11 +125,32 @@ def test_what_is_damaged_is_told(damage, told: str, tmp_path: Path) -> None:  # 
         open_shards(folder)
 
 
+@given(st.lists(st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\n"), max_size=5)))
+def test_lines_are_those_of_the_text(lines: list[str]) -> None:
+    found = Lines("".join(f"{line}\n" for line in lines).encode())
+    assert len(found) == len(lines)
+    assert [found[i] for i in range(-len(lines), len(lines))] == lines + lines
+    with pytest.raises(IndexError):
+        found[len(lines)]
+
+
+def test_records_are_a_list(tmp_path: Path) -> None:
+    records = open_shards(_folder(tmp_path / "shards", 5)).records()
+    ids = [f"{i:07d}.jpg" for i in range(5)]
+    assert [record.id for record in records] == ids
+    assert records[-1] == records[4]
+    assert [record.id for record in records[1:4:2]] == ids[1:4:2]
+    with pytest.raises(IndexError):
+        records[5]
+
+
 @pytest.mark.long
-def test_a_million_rows_are_read_in_seconds(tmp_path: Path) -> None:
+def test_a_million_pictures_take_seconds_and_little_memory(tmp_path: Path) -> None:
     folder = _folder(tmp_path / "shards", 1_000_000)
     begun = time.process_time()
-    found = open_shards(folder)
-    assert found.names[-1] == "0999999.jpg"
+    tracemalloc.start()
+    chosen = pick(open_source(folder).split("all"), range(0, 1_000_000, 2))
+    assert chosen[-1].id == "0999998.jpg"
     assert time.process_time() - begun < 5
-    assert sum(path.stat().st_size for path in (folder / "index.npy", folder / "names.txt")) < 40e6
+    assert tracemalloc.get_traced_memory()[0] < 80e6
+    tracemalloc.stop()

@@ -1,10 +1,13 @@
 """What a layout hands on: records of pictures, and the source that lists them by split."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pretint.errors import DataError
 from pretint.methods import suggest
@@ -73,6 +76,34 @@ class Record:
         return self.span or self.path
 
 
+class Picked(Sequence[Record]):
+    """Some records of a list whose records are made when they are asked for; so are these."""
+
+    def __init__(self, records: Sequence[Record], places: NDArray[np.int64]) -> None:
+        self._records, self._places = records, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Record, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Record | tuple[Record, ...]:
+        if isinstance(place, slice):
+            return tuple(self._records[i] for i in self._places[place].tolist())
+        return self._records[int(self._places[place])]
+
+
+def pick(records: Sequence[Record], places: Iterable[int]) -> Sequence[Record]:
+    """The records at some places, in the order of the places; a list that makes its records when they are asked for stays one."""
+    if isinstance(records, tuple | list):
+        return tuple(records[i] for i in places)
+    return Picked(records, np.fromiter(places, np.int64))
+
+
 class Listed(NamedTuple):
     """The pictures of a list that was chosen.
 
@@ -83,7 +114,7 @@ class Listed(NamedTuple):
     """
 
     name: str
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     remark: str = ""
 
 
@@ -103,11 +134,11 @@ class Source:
     layout: str
     root: Path
     classes: tuple[str, ...]
-    splits: Mapping[str, tuple[Record, ...]]
+    splits: Mapping[str, Sequence[Record]]
     mask_classes: tuple[str, ...] = ()
     mask_map: Mapping[int, int] = field(default_factory=dict)
 
-    def split(self, name: str) -> tuple[Record, ...]:
+    def split(self, name: str) -> Sequence[Record]:
         """The records of a split.
 
         Raises:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretint.data.looking import Look, Progress, look, look_at
-from pretint.data.record import Record
+from pretint.data.record import Record, pick
 from pretint.errors import DataError
 
 SPREAD = 1.5
@@ -38,8 +38,8 @@ class Screening:
         mean_ab: mean [a, b] of the kept pictures as networks see them (over 128 Lab units), each picture counted alike; 0 without any.
     """
 
-    kept: tuple[Record, ...]
-    readable: tuple[Record, ...]
+    kept: Sequence[Record]
+    readable: Sequence[Record]
     broken: tuple[tuple[str, str], ...]
     grey: tuple[str, ...]
     tinted: tuple[str, ...]
@@ -100,8 +100,8 @@ def _sum_up(records: Sequence[Record], seen: list[Look], most_broken: float) -> 
     kinds = [_kind(s) for s in seen]
     kept = [i for i, kind in enumerate(kinds) if kind == "colour"]
     return Screening(
-        kept=tuple(records[i] for i in kept),
-        readable=tuple(r for r, kind in zip(records, kinds, strict=True) if kind != "broken"),
+        kept=pick(records, kept),
+        readable=pick(records, (i for i, kind in enumerate(kinds) if kind != "broken")),
         broken=broken,
         grey=tuple(r.id for r, kind in zip(records, kinds, strict=True) if kind in ("grey", "tinted")),
         tinted=tuple(r.id for r, kind in zip(records, kinds, strict=True) if kind == "tinted"),

@@ -15,7 +15,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,24 +39,59 @@ class Shards:
     Attributes:
         folder: where they lie.
         description: the content of shards.json.
-        rows: (N,) of the type ``ROW``, read from the file where they are needed.
+        rows: (N,) of the type ``ROW``.
         names: N names.
     """
 
     folder: Path
     description: dict[str, Any]
     rows: NDArray[np.void]
-    names: list[str]
+    names: "Lines"
 
-    def records(self) -> tuple[Record, ...]:
+    def records(self) -> "ShardRecords":
         """A record a picture, in the order of the index."""
-        tars = [self.folder / tar["name"] for tar in self.description["tars"]]
-        plain = self.description["format"] == "raw"
-        columns = (self.rows[column].tolist() for column in ROW.names or ())
-        return tuple(
-            Record(name, tars[tar], span=Span(tars[tar], name, offset, size, (height, width) if plain else None))
-            for name, tar, offset, size, height, width in zip(self.names, *columns, strict=True)
-        )
+        return ShardRecords(self)
+
+
+class ShardRecords(Sequence[Record]):
+    """Records that are made when they are asked for: a million of them take no more memory than index and names, some 60 MB, which
+    processes that are forked share."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._rows, self._names = shards.rows, shards.names
+        self._tars = [shards.folder / tar["name"] for tar in shards.description["tars"]]
+        self._plain = shards.description["format"] == "raw"
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Record, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Record | tuple[Record, ...]:
+        if isinstance(place, slice):
+            return tuple(self[i] for i in range(*place.indices(len(self))))
+        tar, offset, size, height, width = self._rows[place].tolist()
+        name, path = self._names[place], self._tars[tar]
+        return Record(name, path, span=Span(path, name, offset, size, (height, width) if self._plain else None))
+
+
+class Lines:
+    """The lines of a text in UTF-8, each ended, as strings that are made when they are asked for."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, place: int) -> str:
+        place = range(len(self))[place]
+        return self._text[self._ends[place - 1] + 1 if place else 0 : self._ends[place]].decode()
 
 
 def describes(folder: Path) -> bool:
@@ -95,8 +130,10 @@ def open_shards(folder: Path) -> Shards:
             f"{folder}: these shards are not finished; call the same pretint prepare with --resume until it is done"
         )
     try:
-        rows = np.load(folder / INDEX, mmap_mode="r", allow_pickle=False)
-        names = (folder / NAMES).read_text(encoding="utf-8").split("\n")[:-1]
+        rows = np.load(folder / INDEX, allow_pickle=False)
+        text = (folder / NAMES).read_bytes()
+        text.decode()
+        names = Lines(text)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{folder}: the index cannot be read ({error}); prepare the pictures anew") from None
     tars = description["tars"]

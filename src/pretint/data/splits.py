@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretint.data.randomness import generator
-from pretint.data.record import Record
+from pretint.data.record import Record, pick
 from pretint.errors import DataError, OptionError
 
 
@@ -142,7 +142,7 @@ def subset(labels: NDArray[np.bool_], fraction: float, seed: int, nested: bool =
 
 def carve_validation(
     records: Sequence[Record], share_or_count: float, seed: int
-) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+) -> tuple[Sequence[Record], Sequence[Record]]:
     """Divide records into (training, validation), both in the old order; stratified where all labels are known.
 
     Args:
@@ -164,7 +164,7 @@ def carve_validation(
     labels = label_matrix(records, classes) if known else np.zeros((total, 0), dtype=bool)
     draws = generator(seed, "validation")
     training, validation = iterative_stratification(labels, [total - count, count], draws)
-    return tuple(records[i] for i in training), tuple(records[i] for i in validation)
+    return pick(records, training), pick(records, validation)
 
 
 def _how_many(share_or_count: float, total: int, option: str) -> int:

@@ -83,8 +83,7 @@ def view(
     left, top = int(box[0]), int(box[1])
     if box == (left, top, left + size, top + size):  # whole pixels, as many as are wanted: nothing to resample
         rows, columns = slice(top, top + size), slice(left, left + size)
-        cut = rgb.crop((left, top, left + size, top + size)) if isinstance(rgb, Image.Image) else rgb[rows, columns]
-        return np.asarray(cut), None if mask is None else mask[rows, columns]
+        return np.asarray(rgb)[rows, columns], None if mask is None else mask[rows, columns]
     picture = rgb if isinstance(rgb, Image.Image) else Image.fromarray(rgb)
     picture = picture.resize((size, size), _RESAMPLING[options.resize], box=box)
     if mask is None:

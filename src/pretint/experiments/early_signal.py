@@ -58,8 +58,8 @@ class ProbePictures:
     folder: Path
     layout: str
     classes: tuple[str, ...]
-    training: tuple[Record, ...]
-    scored: tuple[Record, ...]
+    training: Sequence[Record]
+    scored: Sequence[Record]
     score: Literal["map", "top1"]
 
 

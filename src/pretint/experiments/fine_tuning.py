@@ -93,7 +93,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
 
 
 def labelled_pictures(
-    options: FinetuneOptions, source: Source, records: tuple[Record, ...], target: Target
+    options: FinetuneOptions, source: Source, records: Sequence[Record], target: Target
 ) -> tuple[Numbered, Sequence[Record]]:
     """Training pictures of a list with their numbers in the full list, and held-out ones.
 
@@ -113,7 +113,7 @@ def labelled_pictures(
             else np.zeros((len(training), 0), dtype=bool)
         )
         numbers = subset(labels, options.fraction, options.seed)
-    return Numbered(tuple(training[i] for i in numbers), tuple(numbers.tolist())), held_out
+    return Numbered(tuple(training[i] for i in numbers.tolist()), tuple(numbers.tolist())), held_out
 
 
 def _held_out(

@@ -1,8 +1,9 @@
 """A pretraining: pictures are listed and screened, the pretext is built, the loop runs, the run folder tells of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from pretint.color import join
 from pretint.data.duplicates import near_copies
 from pretint.data.feed import Batches, once
 from pretint.data.layouts import open_pool, open_source
-from pretint.data.record import Record, fingerprint
+from pretint.data.record import Record, fingerprint, pick
 from pretint.data.screening import screen
 from pretint.data.splits import carve_validation
 from pretint.errors import DataError
@@ -47,7 +48,7 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
         start.note(
             data={
                 "folders": [str(folder) for folder in options.data],
-                "fingerprint": start.check_fingerprint(fingerprint((*training, *held_out))),
+                "fingerprint": start.check_fingerprint(fingerprint(chain(training, held_out))),
                 "training": len(training),
                 "held_out": len(held_out),
             },
@@ -76,7 +77,7 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
     return PretrainResult(start.run.path, scores_of_best(start.run))
 
 
-def _pictures(options: PretrainOptions, start: Start) -> tuple[tuple[Record, ...], tuple[Record, ...], list[float]]:
+def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record], Sequence[Record], list[float]]:
     """Training and held-out pictures, and the mean ab of all that are kept (in units of 128 Lab units)."""
     pool = open_pool(options.data, options.split, options.layout, start.say)
     apart = _apart(options)
@@ -119,13 +120,13 @@ def _apart(options: PretrainOptions) -> tuple[Record, ...]:
 
 
 def _without_copies(
-    pool: tuple[Record, ...], apart: tuple[Record, ...], start: Start
-) -> tuple[tuple[Record, ...], list[tuple[str, str]]]:
+    pool: Sequence[Record], apart: Sequence[Record], start: Start
+) -> tuple[Sequence[Record], list[tuple[str, str]]]:
     """The pool without near copies of other pictures, and (id, the other picture) of those left out."""
     with counting("looking for copies", start.quiet or not start.first) as progress:
         found = near_copies(pool, apart, start.workers, start.run.path / "screening.tsv", progress)
     copies = found.in_pool
-    rest = tuple(record for record in pool if record.id not in copies)
+    rest = pick(pool, (i for i, record in enumerate(pool) if record.id not in copies))
     if not rest:
         raise DataError(
             f"--apart-from: all {len(pool)} pictures of --data are near copies of pictures in those folders; choose others"
@@ -133,16 +134,16 @@ def _without_copies(
     return rest, [(record.id, copies[record.id][0]) for record in pool if record.id in copies]
 
 
-def _held_out(records: tuple[Record, ...], options: PretrainOptions, start: Start) -> Batches:
+def _held_out(records: Sequence[Record], options: PretrainOptions, start: Start) -> Batches:
     return once(records, size=options.size, view=options.view, batch_size=options.batch_size, workers=start.workers)
 
 
 def _samples(
-    run: RunFolder, training: tuple[Record, ...], held_out: tuple[Record, ...], options: PretrainOptions
+    run: RunFolder, training: Sequence[Record], held_out: Sequence[Record], options: PretrainOptions
 ) -> Callable[[int, Objective], None]:
     """Draws the grid of the paper's Figure 7 after each epoch: grey, predicted, true; always the same pictures."""
     half = SAMPLES // 2 if held_out else SAMPLES
-    chosen = training[:half] + held_out[: SAMPLES - half]
+    chosen = (*training[:half], *held_out[: SAMPLES - half])
     (batch,) = once(chosen, size=options.size, view=options.view, batch_size=SAMPLES)
 
     def draw(epochs: int, objective: Objective) -> None:

@@ -33,7 +33,7 @@ def make_scenes(folder: Path, training: int, test: int) -> None:
     write(folder, training + test, seed=0, size=64, splits={"train": training, "test": test}, workers=1)
 
 
-def records_of(folder: Path, split: str) -> tuple[Record, ...]:
+def records_of(folder: Path, split: str) -> Sequence[Record]:
     """The scenes of a split."""
     return open_source(folder).split(split)
 

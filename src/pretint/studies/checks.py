@@ -172,7 +172,7 @@ def _long_enough(arm: str, run: RunFolder) -> Finding | None:
     return _finding(name, "ok", f"{arm}: its pretext's held-out {score} had settled ({best['value']:.4g}).")
 
 
-def _pool(run: RunFolder) -> tuple[Record, ...]:
+def _pool(run: RunFolder) -> Sequence[Record]:
     """The pictures that a run was trained on."""
     options = run.manifest["options"]
     folders = options["data"] if isinstance(options["data"], list) else [options["data"]]

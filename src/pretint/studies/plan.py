@@ -103,9 +103,7 @@ def seeds_of(arm: Arm, options: CompareOptions) -> tuple[int, ...]:
     return tuple(range(first, first + options.seeds))
 
 
-def training_pictures(
-    source: Source, options: CompareOptions, seed: int
-) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+def training_pictures(source: Source, options: CompareOptions, seed: int) -> tuple[Sequence[Record], Sequence[Record]]:
     """Training and held-out pictures of a repetition, as the fine-tuning takes them."""
     records = source.training_split(options.split).records
     return carve_validation(records, options.validation, seed) if options.validation else (records, ())

@@ -97,7 +97,16 @@ def test_screening_remembers_each_picture_of_a_tar(
     assert [r.id for r in first.kept] == [r.id for r in screen(open_pool([both[1]])).kept]
     assert len(first.grey) == 1
     monkeypatch.setattr(screening, "read_rgb", None)  # nothing is opened again
-    assert screen(records, cache=cache) == first
+    again = screen(records, cache=cache)
+    assert list(again.kept) == list(first.kept)
+    assert (again.grey, again.mean_ab) == (first.grey, first.mean_ab)
+
+
+def test_colours_of_shards_are_scored(both: tuple[Path, Path], coloring_run: Path) -> None:
+    shards, files = (pretint.evaluate(coloring_run, data=folder) for folder in both)
+    assert shards["pictures"] == 21
+    assert shards["left_out"] == {"grey": 1, "small": 0}
+    assert shards == files
 
 
 def test_what_is_broken_within_a_tar_is_named(both: tuple[Path, Path], tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def open_pool(
     split: str | None = None,
     layout: str | None = None,
     say: Callable[[str], None] | None = None,
-) -> tuple[Record, ...]:
+) -> Sequence[Record]:
     """The pictures of one or more folders for training without labels: labels, masks and boxes are not handed on.
 
     Where no split is named, test pictures stay unseen where a folder lists them: see ``Source.training_split``, whose
@@ -70,9 +70,12 @@ def open_pool(
     pool: list[Record] = []
     for place, folder in enumerate(folders):
         prefix = f"{place}/" if len(folders) > 1 else ""
-        chosen = open_source(folder, layout).training_split(split)
+        source = open_source(folder, layout)
+        chosen = source.training_split(split)
         if say and chosen.remark:
             say(chosen.remark)
+        if source.layout == "shards" and len(folders) == 1:
+            return chosen.records  # bare already, and made only when they are asked for
         pool += (Record(prefix + record.id, record.path, span=record.span) for record in chosen.records)
     return tuple(pool)
 
