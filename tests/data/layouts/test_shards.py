@@ -90,13 +90,13 @@ def test_a_training_from_shards_is_one_from_files(both: tuple[Path, Path], tmp_p
 def test_screening_remembers_each_picture_of_a_tar(
     both: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pretint.data import screening
+    from pretint.data import looking
 
     records, cache = open_pool([both[0]]), tmp_path / "cache.tsv"
     first = screen(records, cache=cache)
     assert [r.id for r in first.kept] == [r.id for r in screen(open_pool([both[1]])).kept]
     assert len(first.grey) == 1
-    monkeypatch.setattr(screening, "read_rgb", None)  # nothing is opened again
+    monkeypatch.setattr(looking, "read_rgb", None)  # nothing is opened again
     again = screen(records, cache=cache)
     assert list(again.kept) == list(first.kept)
     assert (again.grey, again.mean_ab) == (first.grey, first.mean_ab)
