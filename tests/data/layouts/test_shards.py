@@ -1,5 +1,7 @@
 """Training from shards: the pictures, order and views of a folder of the files that they hold."""
 
+import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -87,19 +89,25 @@ def test_a_training_from_shards_is_one_from_files(both: tuple[Path, Path], tmp_p
     assert left[0].count("grey") == 1
 
 
-def test_screening_remembers_each_picture_of_a_tar(
-    both: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pretint.data import looking
-
-    records, cache = open_pool([both[0]]), tmp_path / "cache.tsv"
+def test_screening_remembers_each_picture_of_a_tar(both: tuple[Path, Path], tmp_path: Path) -> None:
+    records, cache = open_pool([shutil.copytree(both[0], tmp_path / "shards")]), tmp_path / "cache.tsv"
     first = screen(records, cache=cache)
     assert [r.id for r in first.kept] == [r.id for r in screen(open_pool([both[1]])).kept]
     assert len(first.grey) == 1
-    monkeypatch.setattr(looking, "read_rgb", None)  # nothing is opened again
+    for tar in (tmp_path / "shards").glob(
+        "*.tar"
+    ):  # emptied, but by size and time as they were: nothing is opened again
+        status = tar.stat()
+        tar.write_bytes(b"x" * status.st_size)
+        os.utime(tar, ns=(status.st_atime_ns, status.st_mtime_ns))
     again = screen(records, cache=cache)
     assert list(again.kept) == list(first.kept)
     assert (again.grey, again.mean_ab) == (first.grey, first.mean_ab)
+    if records[0].span.pixels is None:  # type: ignore[union-attr]
+        for tar in (tmp_path / "shards").glob("*.tar"):
+            os.utime(tar, ns=(0, 0))
+        with pytest.raises(DataError, match="22 of 22 pictures cannot be read"):
+            screen(records, cache=cache)
 
 
 def test_colours_of_shards_are_scored(both: tuple[Path, Path], coloring_run: Path) -> None:
