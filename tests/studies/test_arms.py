@@ -37,6 +37,7 @@ def run(folder: Path, **options: Any) -> str:
         ("w/resnet18.safetensors", "resnet18", ("w/resnet18.safetensors",), None, None),
         ("again=scratch@first-seed=100", "again", ("scratch",), None, 100),
         ("a=b/c=d", "a", ("b/c=d",), None, None),
+        ("a=runs@v2/small@planes=RGB", "a", ("runs@v2/small",), "RGB", None),
     ],
 )
 def test_words(words: str, name: str, inits: tuple[str, ...], planes: str | None, first_seed: int | None) -> None:

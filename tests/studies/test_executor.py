@@ -83,3 +83,16 @@ def test_a_wish_to_stop_ends_the_workers(tmp_path: Path) -> None:
         run_jobs([job(str(i)) for i in range(40)], count=2, threads=1, folder=tmp_path, done=done)
     assert len(begun) < 40
     assert not list(children())
+
+
+def test_no_process_to_be_had_fails_the_jobs_and_hangs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("pretint.studies.executor.subprocess.Popen", refuse)
+    outcomes: list[dict[str, Any]] = []
+    run_jobs(
+        [job("a"), job("b")], count=2, threads=1, folder=tmp_path, done=lambda _, outcome: outcomes.append(outcome)
+    )
+    assert [outcome["state"] for outcome in outcomes] == ["failed", "failed"]
+    assert "Cannot allocate memory" in outcomes[0]["error"]

@@ -47,6 +47,23 @@ def test_arms_differ_in_nothing_but_what_they_are() -> None:
     assert len(set(keys)) == len(keys) == 18
 
 
+def test_a_schedule_of_two_phases_is_searched_as_a_whole() -> None:
+    """The second phase is as long and as fast, in proportion, whatever the number of epochs and the rate."""
+    two = {
+        "epochs": 4,
+        "frozen_epochs": 3,
+        "rate": 0.0003,
+        "unfrozen_rate": 0.00005,
+        "batch_size": 4,
+        "least_steps": 200,
+    }
+    study = options(fractions=[0.1], **two)
+    (scratch,) = resolve([], recipe.as_values(study))
+    for job in searches(scratch, study, Path("o"), PICTURES):
+        assert (job.values["epochs"], job.values["frozen_epochs"]) == (100, 75)
+        assert job.values["unfrozen_rate"] / job.values["rate"] == pytest.approx(1 / 6)
+
+
 def test_a_cell_is_a_fine_tuning_of_its_own() -> None:
     study = options(fractions=[0.25], least_steps=60, classes=["a", "b"])
     (scratch,) = resolve([], recipe.as_values(study))
@@ -83,6 +100,7 @@ def test_a_class_that_the_smallest_part_lacks_is_named(labelled: Path) -> None:
         ({"fractions": [0.0]}, "--fractions 0"),
         ({"fractions": [1.5]}, "--fractions 1.5"),
         ({"seeds": 0}, "--seeds"),
+        ({"fractions": [0.1, 0.1]}, "--fractions 0.1 0.1: names something twice"),
         ({"jobs": 0}, "--jobs 0"),
         ({"rates": [-1.0]}, "--rates -1"),
         ({"task": "segmentation", "modes": ["knn"]}, "--modes"),

@@ -117,7 +117,7 @@ def test_a_study_that_was_killed_goes_on(
     out = tmp_path / "killed"
     asked = STUDY | {"data": parted, "out": out, "arms": ["again=scratch", f"mine={coloring_run}"], "jobs": 2}
     process = start_command(*arguments("compare", asked))
-    until = time.monotonic() + 90
+    until = time.monotonic() + 300
     while len(list((out / "cells").glob("*.json"))) < 3:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < until
@@ -135,8 +135,9 @@ def test_a_cell_that_fails_stops_no_other(
 ) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(coloring_run, broken)
-    (weights,) = broken.glob("checkpoints/*/weights.safetensors")
-    weights.write_bytes(weights.read_bytes()[:-100])
+    (progress,) = broken.glob("checkpoints/*/progress.json")
+    whole = progress.read_text()
+    progress.write_text(whole.replace('"weights.safetensors": "', '"weights.safetensors": "0'))
     asked = STUDY | {"data": parted, "out": tmp_path / "study", "arms": [f"bad={broken}"], "fractions": [1.0]}
     assert main(arguments("compare", asked)) == 2
     captured = capsys.readouterr()
@@ -146,7 +147,7 @@ def test_a_cell_that_fails_stops_no_other(
     assert all("checksum" in cell["error"] for cell in document["cells"] if cell["arm"] == "bad")
     assert "2 cells or trials failed" in captured.err
     # Mended, only what failed is run.
-    shutil.copy(next(coloring_run.glob("checkpoints/*/weights.safetensors")), weights)
+    progress.write_text(whole)
     assert main([*arguments("compare", asked), "--resume"]) == 0
     assert {cell["state"] for cell in read(tmp_path / "study")["cells"]} == {"finished"}
 
@@ -175,6 +176,61 @@ def test_frozen_features_at_every_depth(parted: Path, coloring_run: Path, tmp_pa
     with np.load(tmp_path / "study" / "cells" / f"{cell['key']}.npz") as kept:
         expected = np.mean([average_precision_score(kept["targets"][:, k], kept["scores"][:, k]) for k in range(2)])
     assert cell["score"] == pytest.approx(expected)
+
+
+def test_other_weights_are_refused_on_resume(parted: Path, coloring_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(coloring_run, run)
+    asked = STUDY | {"data": parted, "out": tmp_path / "study", "arms": [f"mine={run}"], "modes": ["knn"], "seeds": 1}
+    pretint.compare(**asked)
+    (weights,) = run.glob("checkpoints/*/weights.safetensors")
+    weights.write_bytes(weights.read_bytes() + b"x")
+    with pytest.raises(RunError, match=r"the weights of .* have changed since the study was begun"):
+        pretint.compare(resume=True, **asked)
+
+
+def test_seeds_of_one_pretraining_are_no_independent_scores(
+    parted: Path, pictures: Path, coloring_run: Path, tmp_path: Path
+) -> None:
+    """Two pretrainings, two seeds each: n is 2, and each is the mean of its seeds."""
+    pretint.pretrain(data=pictures, out=tmp_path / "second", **PRETRAIN | {"seed": 1})
+    arms = [f"mine={coloring_run},{tmp_path / 'second'}"]
+    asked = STUDY | {"modes": ["linear"], "seeds": 4, "fractions": [1.0], "arms": arms}
+    document = pretint.compare(data=parted, out=tmp_path / "study", **asked)
+    row = next(row for row in document["differences"] if row["depth"] == 4)
+    cells = [c for c in document["cells"] if c["depth"] == 4]
+    mine, scratch = (np.array([c["score"] for c in cells if c["arm"] == arm]) for arm in ("mine", "scratch"))
+    assert row["seeds"] == 2
+    assert row["deviation"] == pytest.approx(np.std((mine - scratch).reshape(2, 2).mean(axis=0), ddof=1))
+    assert "2 pretrainings" in row["words"]
+
+
+def test_a_stop_before_the_first_line_leaves_a_folder_that_can_be_used(parted: Path, tmp_path: Path) -> None:
+    for part in ("cells", "runs"):
+        (tmp_path / "study" / part).mkdir(parents=True)
+    asked = STUDY | {"modes": ["knn"], "seeds": 1, "fractions": [1.0]}
+    assert pretint.compare(data=parted, out=tmp_path / "study", **asked)["state"] == "finished"
+
+
+def test_segmentation_with_its_hardest_pictures(masked: Path, tmp_path: Path) -> None:
+    data = tmp_path / "masked"
+    shutil.copytree(masked, data)
+    names = sorted(path.stem for path in (data / "images").iterdir())
+    (data / "train.txt").write_text("\n".join(names[:12]) + "\n")
+    (data / "test.txt").write_text("\n".join(names[12:]) + "\n")
+    asked = STUDY | {"task": "segmentation", "seeds": 2, "fractions": [1.0], "arms": ["again=scratch@first-seed=5"]}
+    document = pretint.compare(data=data, out=tmp_path / "study", **asked)
+    assert document["score"] == "miou"
+    for cell in document["cells"]:
+        with np.load(tmp_path / "study" / "cells" / f"{cell['key']}.npz") as kept:
+            summed = kept["matrices"].sum(axis=0)
+        hits = np.diag(summed)
+        present = (union := summed.sum(axis=0) + summed.sum(axis=1) - hits) > 0
+        assert cell["score"] == pytest.approx(np.mean(hits[present] / union[present]))
+    for which in ("easiest", "hardest"):
+        with Image.open(tmp_path / "study" / "examples" / f"{which}.png") as grid:
+            assert grid.size[0] > 300
+    assert f"{document['arms'][1]['name']}" in (tmp_path / "study" / "report.html").read_text()
 
 
 def test_a_changed_option_is_refused_on_resume(study: Path, parted: Path, coloring_run: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from pretint.commands.compare import compare
 from pretint.commands.evaluate import evaluate
 from pretint.commands.pretrain import pretrain
+from pretint.errors import PretintError
 from pretint.metrics.keras import first_label_accuracy
 from pretint.run_folder import RunFolder
 
@@ -89,6 +90,11 @@ def measure(
             task=task, data=voc, out=runs / task, arms=[f"{ARM}={generator}"], recipe="paper", seeds=seeds, split=split,
             fractions=[1.0], rates=[3e-4], least_steps=0, least_positives=0, resume=True, quiet=quiet, **how.transfer,
         )  # fmt: skip
+        if failed := studies[task]["failed"]:
+            key, why = next(iter(failed.items()))
+            raise PretintError(
+                f"{runs / task}: {len(failed)} cells failed, the first {key}: {why}; the same call goes on"
+            )
     numbers += _classification(studies["multilabel"], runs / "multilabel")
     for task, study in studies.items():
         numbers += _transfer(task, study)

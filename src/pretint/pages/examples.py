@@ -1,6 +1,7 @@
 """The easiest and the hardest test pictures of a segmentation study, with the masks of every arm. Loads no torch."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from PIL import Image
 from pretint.data.reading import read_rgb
 from pretint.data.record import VOID
 from pretint.errors import DataError
-from pretint.metrics.segmentation import confusion_matrix, mean_iou
+from pretint.metrics.segmentation import mean_iou
 from pretint.pages.images import Row, picture_grid, write_png
 
 SHOWN = 6
@@ -36,14 +37,16 @@ def draw_examples(study: Path, document: Mapping[str, Any]) -> None:
         study: its folder.
         document: the content of its study.json.
     """
-    masks = _masks(study, document)
-    if not masks:
-        return
-    classes = len(document["classes"])
+    with ExitStack() as files:
+        masks = _masks(study, document, files)
+        if masks:
+            _draw(study, document, masks)
+
+
+def _draw(study: Path, document: Mapping[str, Any], masks: Mapping[str, Any]) -> None:
     first = next(iter(masks.values()))
-    names = [key.removeprefix("true/") for key in first if key.startswith("true/")]
-    ease = {name: float(np.mean([_score(arm, name, classes) for arm in masks.values()])) for name in names}
-    order = sorted(names, key=lambda name: (ease[name], name))
+    ease = _ease(study, document, list(masks))
+    order = sorted(ease, key=lambda name: (ease[name], name))
     root = Path(document["data"]["folder"])
     for which, chosen in (("hardest", order[:SHOWN]), ("easiest", order[::-1][:SHOWN])):
         try:
@@ -65,20 +68,27 @@ def draw_examples(study: Path, document: Mapping[str, Any]) -> None:
         write_png(grid, study / "examples" / f"{which}.png")
 
 
-def _masks(study: Path, document: Mapping[str, Any]) -> dict[str, dict[str, NDArray[np.uint8]]]:
-    """By arm: ``true/ID`` and ``predicted/ID``."""
-    found = {}
+def _masks(study: Path, document: Mapping[str, Any], files: ExitStack) -> dict[str, Any]:
+    """By arm: the file with ``true/ID`` and ``predicted/ID``, of which each is read when it is asked for."""
+    found: dict[str, Any] = {}
     for cell in document["cells"]:
         path = study / "cells" / f"{cell['key']}-masks.npz"
         if path.is_file() and cell["arm"] not in found:
-            with np.load(path, allow_pickle=False) as file:
-                found[cell["arm"]] = dict(file)
+            found[cell["arm"]] = files.enter_context(np.load(path, allow_pickle=False))
     return found
 
 
-def _score(masks: Mapping[str, NDArray[np.uint8]], name: str, classes: int) -> float:
-    score = mean_iou(confusion_matrix(masks[f"true/{name}"], masks[f"predicted/{name}"], classes, VOID))
-    return 0.0 if np.isnan(score) else score
+def _ease(study: Path, document: Mapping[str, Any], arms: list[str]) -> dict[str, float]:
+    """By picture: its mean IoU, mean over the arms."""
+    found: dict[str, list[float]] = {}
+    for arm in arms:
+        cells = (cell["key"] for cell in document["cells"] if cell["arm"] == arm)
+        key = next(key for key in cells if (study / "cells" / f"{key}-masks.npz").is_file())
+        with np.load(study / "cells" / f"{key}.npz", allow_pickle=False) as file:
+            for name, matrix in zip(file["ids"].tolist(), file["matrices"], strict=True):
+                score = mean_iou(matrix)
+                found.setdefault(name, []).append(0.0 if np.isnan(score) else score)
+    return {name: float(np.mean(scores)) for name, scores in found.items()}
 
 
 def _small(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -87,9 +97,7 @@ def _small(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(picture)
 
 
-def _shown(
-    masks: Mapping[str, NDArray[np.uint8]], which: str, names: list[str], pictures: list[NDArray[np.uint8]]
-) -> list[NDArray[np.uint8]]:
+def _shown(masks: Any, which: str, names: list[str], pictures: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
     """Masks laid over their pictures; void is white."""
     shown = []
     for name, picture in zip(names, pictures, strict=True):

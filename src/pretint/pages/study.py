@@ -221,7 +221,7 @@ def _training(study: Study, folder: Path) -> dict[str, Any] | None:
             runs.setdefault((cell["fraction"], cell["seed"]), {})[cell["arm"]] = RunFolder(path)
     if not runs:
         return None
-    fraction, seed = max(runs, key=lambda place: (len(runs[place]), place[0], -study.seeds.index(place[1])))
+    fraction, seed = max(runs, key=lambda place: (len(runs[place]), place[0], -place[1]))
     chosen = runs[fraction, seed]
     order = [arm["name"] for arm in study.arms if arm["name"] in chosen]
     return {
@@ -260,7 +260,7 @@ def _failed(study: Study) -> dict[str, Any] | None:
         return None
     return {
         "heading": "Cells that failed",
-        "text": ["The same command runs them again."],
+        "text": ["The same command with --resume runs them again."],
         "findings": [
             {
                 "mark": "failed",

@@ -40,6 +40,8 @@ class Arm:
     first_seed: int | None = None
     network: Mapping[str, Any] | None = None
     reference: str | None = None
+    added: bool = False
+    """Nobody asked for it: it is there as the reference of another."""
 
     def init(self, repetition: int) -> str:
         """Where the weights of a repetition come from: pretrainings take turns."""
@@ -57,7 +59,7 @@ def parse(words: str) -> Arm:
     Raises:
         OptionError: it is not of this form.
     """
-    body, *settings = words.split("@")
+    body, *settings = re.split(r"@(?=planes=|first-seed=)", words)
     name, equals, where = body.partition("=")
     if not equals or not _NAME.fullmatch(name):
         name, where = "", body
@@ -152,7 +154,12 @@ def _with_references(arms: list[Arm]) -> list[Arm]:
             continue
         reference = next((other for other in scratches if other.network == arm.network), None)
         if reference is None:
-            reference = Arm(f"{SCRATCH}-{arm.name}", (SCRATCH,), arm.planes, None, arm.network, scratch.name)
+            name = f"{SCRATCH}-{arm.name}"
+            if any(other.name == name for other in arms):
+                raise OptionError(
+                    f"--arms {name}: this name is needed for the scratch arm of {arm.name}; call it otherwise"
+                )
+            reference = Arm(name, (SCRATCH,), arm.planes, None, arm.network, scratch.name, added=True)
             scratches.append(reference)
             found.append(reference)
         found.append(replace(arm, reference=reference.name))

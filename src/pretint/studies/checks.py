@@ -3,19 +3,21 @@
 A finding is ``{"name", "state", "words"}``; the state is ``ok``, ``warning``, or ``unknown`` where it cannot be told here.
 """
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pretint.data.duplicates import near_copies, refuse_overlap
+from pretint.data.duplicates import Copies, near_copies
 from pretint.data.layouts import open_pool
-from pretint.data.record import Record
+from pretint.data.record import Record, fingerprint
 from pretint.errors import PretintError
-from pretint.run_folder import MANIFEST, RunFolder
+from pretint.experiments.environment import cores
+from pretint.run_folder import MANIFEST, RunFolder, checksum
 from pretint.studies.arms import Arm
-from pretint.studies.folder import StudyFolder
 from pretint.studies.options import CompareOptions
+from pretint.training.checkpoint import WEIGHTS
 from pretint.training.progress import counting
 
 Finding = dict[str, str]
@@ -35,13 +37,17 @@ class Leaks:
     findings: list[Finding]
 
 
-def overlap(training_name: str, training: Sequence[Record], test_name: str, test: Sequence[Record]) -> None:
-    """See that no picture is trained on and tested on.
-
-    Raises:
-        DataError: one is.
-    """
-    refuse_overlap(training_name, training, test_name, test)
+def weights_of(arms: Sequence[Arm]) -> dict[str, str]:
+    """By run or file that an arm starts from: what tells its weights from all others."""
+    found = {}
+    for init in {init: None for arm in arms if not arm.from_nothing for init in arm.inits}:
+        path = Path(init)
+        if (path / MANIFEST).is_file():
+            best = RunFolder.open(path).checkpoint("best")
+            found[init] = f"{best.name} {checksum(best / WEIGHTS)[:16]}"
+        else:
+            found[init] = checksum(path)[:16]
+    return found
 
 
 def leaks(
@@ -59,20 +65,29 @@ def leaks(
     """
     findings: list[Finding] = []
     found: dict[str, str] = {}
-    cache = folder / "hashes.tsv"
+    known: dict[str, Copies] = {}
+    cache, workers = folder / "hashes.tsv", min(8, cores())
     with counting("looking for copies", quiet) as progress:
         for arm in arms:
-            for run in (Path(init) for init in arm.inits if (Path(init) / MANIFEST).is_file()):
-                name = f"copies of test pictures, {arm.name}"
+            name = f"copies of test pictures, {arm.name}"
+            for run in map(Path, () if arm.from_nothing else arm.inits):
+                if not (run / MANIFEST).is_file():
+                    words = f"{run.name}: what its weights were trained on is not known, so leaks cannot be looked for."
+                    findings.append(_finding(name, "unknown", words))
+                    continue
                 try:
                     pool = _pool(RunFolder.open(run))
                 except PretintError as error:
                     findings.append(_finding(name, "unknown", f"{run.name}: its pictures are not here to be looked at ({error})."))  # fmt: skip
                     continue
-                copies = near_copies(pool, test, cache=cache, progress=progress, earlier=[run / "screening.tsv"])
+                these = fingerprint(pool)
+                if these not in known:  # several runs on one pool are looked at once
+                    earlier = [run / "screening.tsv"]
+                    known[these] = near_copies(pool, test, workers, cache, progress, earlier)
+                copies = known[these]
                 found |= {one: pools[0] for one, pools in copies.in_test.items()}
                 findings.append(_copies_finding(name, run, len(pool), copies.in_test, keep))
-        copies = near_copies(training, test, cache=cache, progress=progress)
+        copies = near_copies(training, test, workers, cache, progress)
     if copies.in_test:
         findings.append(
             _finding(
@@ -137,14 +152,16 @@ def of_rates(told: Sequence[Mapping[str, Any]], options: CompareOptions) -> list
     ]
 
 
-def parts_of(folder: StudyFolder, keys: Sequence[str]) -> list[str]:
-    """The parts of the network that were loaded, as the first run of these has noted."""
-    for key in keys:
-        path = folder.path / "runs" / key
-        if (path / MANIFEST).is_file():
-            parts: list[str] = RunFolder(path).manifest.get("loaded", {}).get("parts", [])
-            return parts
-    return []
+def of_pretrainings(arms: Sequence[Arm]) -> list[Finding]:
+    """Whether the runs that arms start from have come to their end."""
+    findings = []
+    for arm in arms:
+        for run in (Path(init) for init in arm.inits if (Path(init) / MANIFEST).is_file()):
+            state = RunFolder.open(run).manifest.get("state")
+            if state != "finished":
+                words = f"{arm.name}: {run.name} is {state}, not finished; its best checkpoint so far was taken."
+                findings.append(_finding(f"state of the pretraining, {arm.name}", "warning", words))
+    return findings
 
 
 def _long_enough(arm: str, run: RunFolder) -> Finding | None:
@@ -159,7 +176,7 @@ def _long_enough(arm: str, run: RunFolder) -> Finding | None:
         return _finding(name, "unknown", f"{arm}: too few validations tell whether its pretraining was long enough.")
     score = best["score"]
     courses = [entry[score] for entry in entries]
-    rising = courses[-1] > courses[0] if best["value"] >= max(courses) else False
+    rising = best["value"] == max(courses) != min(courses)
     before = courses[: max(1, round(len(courses) * (1 - LAST_PART)))]
     earlier = max(before) if rising else min(before)
     gained = abs(best["value"] - earlier) / abs(earlier) if earlier else 0.0
@@ -176,7 +193,13 @@ def _pool(run: RunFolder) -> Sequence[Record]:
     """The pictures that a run was trained on."""
     options = run.manifest["options"]
     folders = options["data"] if isinstance(options["data"], list) else [options["data"]]
-    return open_pool(folders, options.get("split"), options.get("layout"))
+    pool = open_pool(folders, options.get("split"), options.get("layout"))
+    left_out = run.path / "left_out.tsv"
+    if not left_out.is_file():
+        return pool
+    with left_out.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        unused = {row["id"] for row in csv.DictReader(file, delimiter="\t")}
+    return [record for record in pool if record.id not in unused]
 
 
 def _copies_finding(name: str, run: Path, pool: int, copies: Mapping[str, Sequence[str]], keep: bool) -> Finding:

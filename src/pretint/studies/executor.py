@@ -86,14 +86,20 @@ class _Slot(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while not self._ended:
-            try:
-                job = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            self._outcomes.put((job, self._work(job)))
-        self._close()
-        self._outcomes.put(None)
+        try:
+            while not self._ended:
+                try:
+                    job = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                try:
+                    outcome = self._work(job)
+                except (OSError, ValueError) as error:  # no process to be had, or an answer cut off
+                    outcome = {"key": job["key"], "state": "failed", "error": f"its worker failed: {error}"}
+                self._outcomes.put((job, outcome))
+            self._close()
+        finally:
+            self._outcomes.put(None)
 
     def end(self) -> None:
         """Let the training in hand save and stop; no further job is taken."""
@@ -121,6 +127,8 @@ class _Slot(threading.Thread):
         if answer:
             outcome: Outcome = json.loads(answer)
             if outcome["state"] == "interrupted" and not self._ended:
+                self._close()
+                self._worker = None
                 return {**outcome, "state": "failed", "error": "the worker was stopped from outside; --resume goes on"}
             return outcome
         code = worker.wait()

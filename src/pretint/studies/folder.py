@@ -38,7 +38,10 @@ class StudyFolder:
             raise RunError(
                 f"--out {path}: holds a study already; choose another folder, or add --resume to go on with it"
             )
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        # A study that was stopped in its first moments has left empty folders.
+        begun = [path / part for part in ("cells", "runs") if (path / part).is_dir()]
+        others = path.exists() and (not path.is_dir() or set(path.iterdir()) - set(begun))
+        if others or any(any(part.iterdir()) for part in begun):
             raise RunError(f"--out {path}: exists and is not empty; choose another folder")
         return cls(path)._prepared()
 

@@ -47,6 +47,10 @@ class CompareOptions(TaskOptions):
         super().__post_init__()
         if not self.fractions or not all(0 < fraction <= 1 for fraction in self.fractions):
             raise OptionError(f"--fractions {self._listed(self.fractions)}: each must lie in (0, 1]")
+        for name in ("fractions", "rates", "modes"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise OptionError(f"--{name} {' '.join(map(str, values))}: names something twice")
         if self.seeds < 1 or self.threads < 1 or self.least_steps < 0 or self.least_positives < 0:
             raise OptionError("--seeds, --threads, --least-steps, --least-positives: must not be below 1, 1, 0, 0")
         if self.jobs == 0 or self.jobs < -1:

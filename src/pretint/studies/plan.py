@@ -20,7 +20,7 @@ from pretint.recipe import as_values
 from pretint.studies.arms import Arm
 from pretint.studies.options import CompareOptions
 
-SEARCH_SEED = 1000
+SEARCH_SEED = 1_000_000
 """Added to the study's seed for the trial of learning rates, so that no repetition is the one that was tuned on."""
 
 
@@ -150,7 +150,11 @@ def _values(
     own = set(FinetuneOptions.__dataclass_fields__) | {study["task"]}
     values = {name: value for name, value in study.items() if name in own and name not in known - {study["task"]}}
     epochs, steps = epochs_at(options, pictures.at(fraction))
-    every = max(1, round(options.loop.validate_every * epochs / options.epochs))
+    # What is told in epochs grows with them, and the second phase's rate moves with the first's, so that every arm is searched
+    # alike whatever its schedule.
+    longer = epochs / options.epochs
+    every = max(1, round(options.loop.validate_every * longer))
+    unfrozen = None if options.unfrozen_rate is None else options.unfrozen_rate * rate / options.rate
     loop = {**study["loop"], "validate_every": every}
     return {
         **values,
@@ -161,7 +165,9 @@ def _values(
         "fraction": fraction,
         "seed": seed,
         "rate": rate,
+        "unfrozen_rate": unfrozen,
         "epochs": epochs,
+        "frozen_epochs": round(options.frozen_epochs * longer),
         "loop": loop,
     }, steps
 

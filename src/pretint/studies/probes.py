@@ -73,7 +73,9 @@ def probe(job: Mapping[str, Any], options: FinetuneOptions) -> dict[str, Any]:
                 cells.append({"key": key, "mode": mode, "depth": depth, "fraction": fraction, "scores": told})
     return {
         "cells": cells,
+        "constant": _constant(options.task, classes, label_matrix(training, classes), targets),
         "loaded": account.share,
+        "parts": list(account.parts),
         "pictures": len(test),
         "seconds": round(time.monotonic() - begun, 1),
     }
@@ -81,6 +83,11 @@ def probe(job: Mapping[str, Any], options: FinetuneOptions) -> dict[str, Any]:
 
 def _scores(mode: str, features: NDArray[Any], known: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
     return linear_probe(features, known, others).scores if mode == "linear" else knn(features, known, others)
+
+
+def _constant(task: str, classes: list[str], known: NDArray[Any], targets: NDArray[Any]) -> dict[str, Any]:
+    """The scores of knowing nothing but how frequent each class is."""
+    return _told(task, classes, targets, np.broadcast_to(known.mean(axis=0), targets.shape))
 
 
 def _told(task: str, classes: list[str], targets: NDArray[Any], scores: NDArray[Any]) -> dict[str, Any]:

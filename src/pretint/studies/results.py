@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pretint.errors import RunError
 from pretint.run_folder import write_atomically
 from pretint.studies import checks, resampling, statistics
 from pretint.studies.arms import Arm
@@ -37,13 +39,13 @@ class Results:
         self._picture_variance = cache(self._variance)
 
     def best_rate(self, trials: Sequence[Job], options: CompareOptions) -> float | None:
-        """The rate with the best score on validation pictures; of equals the smaller. None where no trial is finished."""
+        """The rate with the best score on validation pictures; of equals the smaller. None unless all trials are finished."""
         if not trials:
             return options.rates_to_try[0] if len(options.rates_to_try) == 1 else options.rate
         found = [
             (outcome["held_out"][self.score], -job.rate) for job in trials if (outcome := self.folder.outcome(job.key))
         ]
-        return -max(found)[1] if found else None
+        return -max(found)[1] if len(found) == len(trials) else None
 
     def document(
         self,
@@ -82,7 +84,7 @@ class Results:
             "constant": constants[0] if constants else None,
             "checks": [*findings, *checks.of_arms(self.arms, arms), *checks.of_rates(arms, self.options)],
             "failed": dict(failed),
-            "verdict": _verdict(differences, saved, head["state"]),
+            "verdict": _verdict(differences, saved, head["state"], self.options.modes[0]),
         }
 
     def write_table(self, document: Mapping[str, Any]) -> None:
@@ -130,7 +132,7 @@ class Results:
             "planes": arm.planes,
             "reference": arm.reference,
             "loaded": outcomes[0]["loaded"] if outcomes else None,
-            "parts": checks.parts_of(self.folder, [job.key for job in (*trials, *cells)]),
+            "parts": outcomes[0]["parts"] if outcomes else [],
             "rate": rates.get(arm.name),
             "search": [{"rate": rate, "score": score} for rate, score in search],
             "pretrainings": 0 if arm.from_nothing else len(arm.inits),
@@ -165,12 +167,12 @@ class Results:
         for (mode, depth, fraction), arms in self._groups(cells).items():
             for arm in self.arms:
                 mine, others = arms.get(arm.name, []), arms.get(arm.reference or "", [])
-                if len(mine) != self.options.seeds or len(others) != self.options.seeds:
+                if arm.added or len(mine) != self.options.seeds or len(others) != self.options.seeds:
                     continue
                 variance, pictures = self._picture_variance(_keys(mine), _keys(others))
                 difference = statistics.paired_difference(
-                    [cell["score"] for cell in mine],
-                    [cell["score"] for cell in others],
+                    _by_pretraining(arm, mine),
+                    _by_pretraining(arm, others),
                     picture_variance=variance,
                     pictures=pictures,
                 )
@@ -189,8 +191,9 @@ class Results:
             comparisons = sum(one.p is not None for _, one in family)
             for (where, one), p_holm in zip(family, adjusted.tolist(), strict=True):
                 verdict = statistics.verdict(one, p_holm)
+                unit = "pretraining" if one.n < self.options.seeds else "seed"
                 words = statistics.words(
-                    one, verdict, arm=where["arm"], reference=where["reference"], comparisons=comparisons
+                    one, verdict, arm=where["arm"], reference=where["reference"], comparisons=comparisons, unit=unit
                 )
                 rows.append(
                     {**where, "seeds": one.n, "mean": one.mean, "deviation": one.deviation, "low": one.low,
@@ -201,25 +204,34 @@ class Results:
 
     def _variance(self, arm: tuple[str, ...], reference: tuple[str, ...]) -> tuple[float, int]:
         """What the test pictures add to the variance of a difference, and their number."""
-        mine, pictures = self._weighted(arm)
-        others, _ = self._weighted(reference)
-        if pictures < 2:
-            return 0.0, pictures
-        return statistics.picture_variance(mine, others, pictures), pictures
+        path = self.folder.path / "variances.json"
+        known: dict[str, tuple[float, int]] = json.loads(path.read_text()) if path.exists() else {}
+        pair = " ".join((*arm, "/", *reference))
+        if pair not in known:
+            mine, ids = self._weighted(arm)
+            others, their_ids = self._weighted(reference)
+            if ids != their_ids:
+                raise RunError(
+                    f"{self.folder.path}: cells of {arm[0]} and {reference[0]} were scored on other pictures"
+                )
+            known[pair] = statistics.picture_variance(mine, others, len(ids)), len(ids)
+            write_atomically(path, json.dumps(known, indent=1).encode())
+        return known[pair]
 
-    def _weighted(self, keys: Sequence[str]) -> tuple[statistics.Score, int]:
-        """The score of some cells as a function of how often each test picture counts."""
+    def _weighted(self, keys: Sequence[str]) -> tuple[statistics.Score, list[str]]:
+        """The score of some cells as a function of how often each test picture counts, and the pictures' ids."""
         parts: list[dict[str, NDArray[Any]]] = []
         for key in keys:
             with np.load(self.folder.pictures_of(key), allow_pickle=False) as file:
                 parts.append(dict(file))
+        ids = parts[0]["ids"].tolist()
         if "matrices" in parts[0]:
-            return resampling.mean_iou(np.stack([part["matrices"] for part in parts])), len(parts[0]["matrices"])
+            return resampling.mean_iou(np.stack([part["matrices"] for part in parts])), ids
         targets, scores = parts[0]["targets"], np.stack([part["scores"] for part in parts])
         if self.score == "top1":
             rows = np.arange(len(targets))
-            return resampling.top1(np.stack([targets[rows, one.argmax(axis=1)] for one in scores])), len(targets)
-        return resampling.mean_average_precision(targets, scores), len(targets)
+            return resampling.top1(np.stack([targets[rows, one.argmax(axis=1)] for one in scores])), ids
+        return resampling.mean_average_precision(targets, scores), ids
 
     def _labels_saved(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
         """How few labels an arm needs for the score of its reference with all of them."""
@@ -241,8 +253,8 @@ class Results:
                 variance, pictures = self._picture_variance(_keys(mine[1]), _keys(others[1]))
                 saved = labels_saved(
                     fractions,
-                    [cell["score"] for cell in others[1]],
-                    [[cell["score"] for cell in mine[fraction]] for fraction in fractions],
+                    _by_pretraining(arm, others[1]),
+                    [_by_pretraining(arm, mine[fraction]) for fraction in fractions],
                     picture_variance=variance,
                     pictures=pictures,
                     arm=arm.name,
@@ -255,16 +267,28 @@ class Results:
         return rows
 
 
+def _by_pretraining(arm: Arm, cells: Sequence[Cell]) -> list[float]:
+    """Scores that are independent of each other: of each seed, or where several seeds share one of several pretrainings, the
+    mean over its seeds."""
+    several = len(arm.inits)
+    scores = [cell["score"] for cell in cells]
+    if several == 1 or several >= len(scores):
+        return scores
+    return [float(np.mean(scores[first::several])) for first in range(several)]
+
+
 def _keys(cells: Sequence[Cell]) -> tuple[str, ...]:
     return tuple(cell["key"] for cell in cells)
 
 
-def _verdict(differences: Sequence[Mapping[str, Any]], saved: Sequence[Mapping[str, Any]], state: str) -> str:
-    """The study in a few sentences: fine-tuning where there is any, else the probes."""
+def _verdict(
+    differences: Sequence[Mapping[str, Any]], saved: Sequence[Mapping[str, Any]], state: str, mode: str
+) -> str:
+    """The study in a few sentences, of its first mode."""
     if not differences:
         return "Nothing can be said yet." if state != "finished" else "There was nothing to compare."
-    mode = "finetune" if any(row["mode"] == "finetune" for row in differences) else differences[0]["mode"]
     words = [
         f"With {100 * row['fraction']:g} % of the labels: {row['words']}" for row in differences if row["mode"] == mode
     ]
-    return " ".join([*words, *(row["words"][:1].upper() + row["words"][1:] for row in saved if row["mode"] == mode)])
+    words += [row["words"][:1].upper() + row["words"][1:] for row in saved if row["mode"] == mode]
+    return ("" if state == "finished" else "So far: ") + " ".join(words)

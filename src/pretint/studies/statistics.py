@@ -233,7 +233,13 @@ def verdict(difference: Difference, adjusted_p: float | None, alpha: float = 0.0
 
 
 def words(
-    difference: Difference, verdict: Verdict, *, arm: str = "the arm", reference: str = "scratch", comparisons: int = 1
+    difference: Difference,
+    verdict: Verdict,
+    *,
+    arm: str = "the arm",
+    reference: str = "scratch",
+    comparisons: int = 1,
+    unit: str = "seed",
 ) -> str:
     """The comparison as one sentence: points (scores x 100), interval, seeds, verdict.
 
@@ -243,18 +249,19 @@ def words(
         arm: what the arm is called.
         reference: what its reference is called.
         comparisons: m, how many the p-value was corrected for.
+        unit: what the n paired scores are of: a seed, or a pretraining.
     """
     n = difference.n
-    seeds = "one seed" if n == 1 else f"{n} seeds"
+    seeds = f"one {unit}" if n == 1 else f"{n} {unit}s"
     if verdict == "identical":
-        return f"{arm} and {reference} have identical scores on {'one seed' if n == 1 else f'all {n} seeds'}."
+        return f"{arm} and {reference} have identical scores on {f'one {unit}' if n == 1 else f'all {seeds}'}."
     ends = [100 * end for end in (difference.mean, difference.low, difference.high) if end is not None]
     digits = 1 if max(map(abs, ends)) >= 1 else 2
     way = "above" if difference.mean >= 0 else "below"
     says = f"{arm} scores {abs(100 * difference.mean):.{digits}f} points {way} {reference}"
     if difference.low is None or difference.high is None:
         if n == 1:
-            return f"{says} on one seed: too few seeds to tell it from chance."
+            return f"{says} on {seeds}: too few {unit}s to tell it from chance."
         return f"{says} on each of {seeds}, without any spread that would tell it from chance: too few different seeds."
     low, high = (f"{100 * end:.{digits}f}" for end in (difference.low, difference.high))
     says += f" ({100 * difference.confidence:g} % interval {low} to {high}, {seeds}): "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pretint import recipe
+from pretint.data.duplicates import refuse_overlap
 from pretint.data.layouts import open_source
 from pretint.data.record import Record, Source, fingerprint
 from pretint.errors import DataError, Interrupted, PretintError, RunError
@@ -80,23 +81,24 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
         raise DataError(f"--data {options.data}: the layout {source.layout} has no {target} for {options.task}")
     test = _test_list(source, options)
     chosen = source.training_split(options.split)
-    checks.overlap(chosen.name, chosen.records, test, source.split(test))
+    refuse_overlap(chosen.name, chosen.records, test, source.split(test))
     arms = resolve(options.arms, recipe.as_values(options))
     check_positives(source, options, arms)
     options, folder, head = _opened(options)
     with hold(folder.path / "study.lock", f"{folder.path}: another process runs this study; wait for it or stop it"):
         say = _Say(quiet)
-        leaks = checks.leaks(arms, chosen.records, source.split(test), folder.path, options.keep_leaks, quiet)
-        without = sorted(leaks.ids) if not options.keep_leaks else []
+        findings, without = _left_out(head, arms, chosen.records, source.split(test), folder, options, quiet)
         training, held_out = training_pictures(source, options, options.seed)
         pictures = Pictures(len(training), len(held_out), len(source.split(test)) - len(without))
         say(
             f"{len(arms)} arms ({', '.join(arm.name for arm in arms)}); {pictures.training} training pictures, "
             f"{pictures.held_out} held out, {pictures.test} test pictures ({test})"
         )
-        for check in leaks.findings:
+        for check in findings:
             say(check["words"])
         head |= {
+            "findings": findings,
+            "weights": _weights(head, arms),
             "score": load("tasks", options.task).build(_task_options(options), classes).best,
             "classes": classes,
             "test": {"split": test, "pictures": pictures.test, "left_out": without},
@@ -110,7 +112,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
             },
         }
         study = _Study(options, folder, arms, classes, test, without, pictures, head["score"], head, {})
-        return _run(study, leaks.findings, say, quiet)
+        return _run(study, [*findings, *checks.of_pretrainings(arms)], say, quiet)
 
 
 def _run(study: _Study, findings: Sequence[dict[str, str]], say: "_Say", quiet: bool) -> dict[str, Any]:
@@ -154,6 +156,9 @@ def _run(study: _Study, findings: Sequence[dict[str, str]], say: "_Say", quiet: 
             for arm in study.arms:
                 if (rate := results.best_rate(trials[arm.name], options)) is not None:
                     study.rates[arm.name] = rate
+                else:
+                    why = "not run, since a trial of its learning rate failed"
+                    failed.update({job.key: why for job in study.cells_of(arm)})
             run(study.jobs())
     except (Interrupted, KeyboardInterrupt):
         write("interrupted")
@@ -200,7 +205,7 @@ def _opened(options: CompareOptions) -> tuple[CompareOptions, StudyFolder, dict[
                 f"--resume: --{changed[0].replace('_', '-')} differs from the study in {options.out}; "
                 "leave it as it was, or begin a new study in another folder"
             )
-        head = {k: head[k] for k in ("kind", "task", "title", "options", "command", "environment", "begun", "seconds", "data") if k in head}  # fmt: skip
+        head = {k: head[k] for k in ("kind", "task", "title", "options", "command", "environment", "begun", "seconds", "data", "test", "findings", "weights") if k in head}  # fmt: skip
     else:
         folder = StudyFolder.create(options.out)
         fixed = choose_precision(options.loop)[0]
@@ -232,6 +237,47 @@ def _test_list(source: Source, options: CompareOptions) -> str:
             f"--data {options.data}: has no list test or val to compare on; add one, or name a list with --test"
         )
     return source.test_split(options.test).name
+
+
+def _left_out(
+    head: Mapping[str, Any],
+    arms: Sequence[Arm],
+    training: Sequence[Record],
+    test: Sequence[Record],
+    folder: StudyFolder,
+    options: CompareOptions,
+    quiet: bool,
+) -> tuple[list[dict[str, str]], list[str]]:
+    """What was found of copies, and the test pictures to leave out: as at the first start, so that all cells are scored alike.
+
+    Raises:
+        DataError: too few test pictures are left.
+    """
+    if "test" in head:
+        return head["findings"], head["test"]["left_out"]
+    leaks = checks.leaks(arms, training, test, folder.path, options.keep_leaks, quiet)
+    without = [] if options.keep_leaks else sorted(leaks.ids)
+    if len(test) - len(without) < 2:
+        raise DataError(
+            f"--data {options.data}: of {len(test)} test pictures {len(without)} are near copies of what an arm was pretrained "
+            "on; pretrain with --apart-from, or score on them all the same with --keep-leaks"
+        )
+    return leaks.findings, without
+
+
+def _weights(head: Mapping[str, Any], arms: Sequence[Arm]) -> dict[str, str]:
+    """Which weights the arms start from.
+
+    Raises:
+        RunError: others than at the first start.
+    """
+    now = checks.weights_of(arms)
+    for init, before in head.get("weights", now).items():
+        if now.get(init) != before:
+            raise RunError(
+                f"--resume: the weights of {init} have changed since the study was begun; restore them, or begin a new study"
+            )
+    return now
 
 
 def _fingerprint(head: Mapping[str, Any], records: Sequence[Record]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pretint import recipe
 from pretint.data.feed import Batch
@@ -58,7 +59,8 @@ def _fine_tuned(job: Mapping[str, Any]) -> dict[str, Any]:
     options = options_of(job["values"])
     _wait_for(options.out)
     result = finetune(options, quiet=True)
-    outcome: dict[str, Any] = {"loaded": result.loaded, "held_out": result.scores}
+    parts = RunFolder.open(options.out).manifest["loaded"]["parts"]
+    outcome: dict[str, Any] = {"loaded": result.loaded, "parts": parts, "held_out": result.scores, "rate": options.rate}
     if job["kind"] == "finetune":
         picture_scores = _PictureScores(keep_masks=job["keep_masks"])
         scored = evaluate_task(
@@ -110,6 +112,10 @@ def _wait_for(run: Path) -> None:
             time.sleep(0.5)
 
 
+SIDE = 160
+"""Pixels of the longer side of masks that are kept to be looked at."""
+
+
 class _PictureScores:
     """Gathers what is needed to score any resampling of the test pictures."""
 
@@ -126,7 +132,7 @@ class _PictureScores:
         else:
             masks = batch.mask.cpu().numpy()
             for name, true, predicted in zip(batch.ids, masks, prediction, strict=True) if self._keep_masks else ():
-                self.masks |= {f"true/{name}": true.astype(np.uint8), f"predicted/{name}": predicted.astype(np.uint8)}
+                self.masks |= {f"true/{name}": _small(true), f"predicted/{name}": _small(predicted)}
             found = {
                 "matrices": np.stack(
                     [confusion_matrix(m, p, classes, VOID) for m, p in zip(masks, prediction, strict=True)]
@@ -139,6 +145,13 @@ class _PictureScores:
     def as_npz(self) -> bytes:
         """The content of the file."""
         return npz({name: np.concatenate(parts) for name, parts in self._parts.items()})
+
+
+def _small(mask: NDArray[Any]) -> NDArray[np.uint8]:
+    """A mask for looking at: at most SIDE pixels a side."""
+    picture = Image.fromarray(mask.astype(np.uint8))
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.NEAREST)
+    return np.asarray(picture)
 
 
 def npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -1,0 +1,90 @@
+"""The traps: pretrainings that were too short or did not end, weights of unknown origin, rates at the edge."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import save_file
+
+from pretint.commands.compare import SCHEMA
+from pretint.commands.resolve import options_from_call
+from pretint.run_folder import RunFolder
+from pretint.studies import checks
+from pretint.studies.arms import Arm
+from tests.studies.conftest import STUDY
+
+
+def run(
+    folder: Path, courses: Sequence[float], score: str = "ab_error", best: float | None = None, **more: Any
+) -> Path:
+    """A pretraining with these held-out scores, one an epoch."""
+    RunFolder.create(folder, {"kind": "pretrain", "state": "finished", "options": {}, **more})
+    for epoch, value in enumerate(courses, start=1):
+        RunFolder(folder).append_metrics(step=epoch, epoch=epoch, kind="validation", **{score: value})
+    found = min(courses) if best is None else best
+    (folder / "best.json").write_text(json.dumps({"step": 1, "score": score, "value": found, "epoch": 1}))
+    return folder
+
+
+def arm(*inits: Path) -> Arm:
+    return Arm("mine", tuple(map(str, inits)), "L", None, {}, "scratch")
+
+
+def told(**more: Any) -> dict[str, Any]:
+    return {"name": "mine", "loaded": 0.9, "parts": ["backbone"], "rate": 0.1, "search": [], **more}
+
+
+@pytest.mark.parametrize(
+    ("courses", "score", "best", "state"),
+    [
+        ([9.0, 8.0, 7.0, 6.0], "ab_error", 6.0, "warning"),  # falls to the end
+        ([9.0, 8.0, 7.99, 7.98], "ab_error", 7.98, "ok"),
+        ([9.0, 7.0, 7.5, 8.0], "ab_error", 7.0, "ok"),  # the best was early
+        ([0.5, 0.6, 0.7, 0.8], "accuracy", 0.8, "warning"),  # higher is better
+        ([0.5, 0.7, 0.6, 0.45], "accuracy", 0.7, "ok"),  # ends below its beginning
+        ([9.0, 8.0], "ab_error", 8.0, "unknown"),
+    ],
+)
+def test_a_pretraining_that_still_improved(
+    courses: list[float], score: str, best: float, state: str, tmp_path: Path
+) -> None:
+    findings = checks.of_arms([arm(run(tmp_path / "run", courses, score, best))], [told()])
+    (finding,) = [found for found in findings if found["name"] == "length of the pretraining, mine"]
+    assert finding["state"] == state
+
+
+def test_a_pretraining_that_did_not_end_is_said(tmp_path: Path) -> None:
+    stopped = run(tmp_path / "run", [1.0], state="interrupted")
+    (finding,) = checks.of_pretrainings([arm(stopped)])
+    assert finding["state"] == "warning"
+    assert "run is interrupted, not finished" in finding["words"]
+    assert checks.of_pretrainings([arm(run(tmp_path / "other", [1.0]))]) == []
+
+
+def test_leaks_of_weights_of_unknown_origin_are_unknown(tmp_path: Path) -> None:
+    import numpy as np
+
+    save_file({"a": np.zeros(1)}, tmp_path / "net.safetensors")
+    gone = run(tmp_path / "run", [1.0], options={"data": [str(tmp_path / "gone")]})
+    leaks = checks.leaks([arm(tmp_path / "net.safetensors", gone)], [], [], tmp_path, keep=False, quiet=True)
+    assert [finding["state"] for finding in leaks.findings] == ["unknown", "unknown", "ok"]
+    assert "what its weights were trained on is not known" in leaks.findings[0]["words"]
+    assert "its pictures are not here" in leaks.findings[1]["words"]
+    assert leaks.ids == frozenset()
+
+
+@pytest.mark.parametrize(("rate", "state"), [(0.1, "warning"), (0.3, "ok"), (0.9, "warning")])
+def test_a_rate_at_the_edge(rate: float, state: str) -> None:
+    options = options_from_call(SCHEMA, {**STUDY, "data": "d", "out": "o", "rates": [0.1, 0.3, 0.9]})
+    (finding,) = checks.of_rates([told(rate=rate, search=[{}, {}, {}])], options)
+    assert finding["state"] == state
+
+
+def test_arms_of_which_other_parts_were_loaded(tmp_path: Path) -> None:
+    arms = [arm(run(tmp_path / "a", [1.0])), Arm("other", (str(run(tmp_path / "b", [1.0])),), "L", None, {}, "scratch")]
+    findings = checks.of_arms(arms, [told(), told(name="other", parts=["backbone", "decoder"])])
+    assert any(finding["name"] == "what was loaded differs" for finding in findings)
+    same = checks.of_arms(arms, [told(), told(name="other")])
+    assert not any(finding["name"] == "what was loaded differs" for finding in same)
