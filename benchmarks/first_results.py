@@ -23,6 +23,7 @@ from pretint.run_folder import RunFolder
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "results.md"
+PICTURES = PAGE.parent / "images" / "ten-photos.jpg"
 CLASSES = ("cat", "cow", "dog", "horse", "person", "sheep")
 ARMS = ("scratch", "pretrained")
 TASKS: dict[str, dict[str, Any]] = {
@@ -164,6 +165,13 @@ def page() -> str:
                 + " |"
             )
         lines += [f"| original | | | {spread(colours['original']['colourfulness'])} |", ""]
+        if PICTURES.exists():
+            lines += [
+                "![Ten photos in three rows: grey, coloured, original](images/ten-photos.jpg)",
+                "",
+                "Every fiftieth of the test photos (BSDS500 and ImageNet-1k), none of them seen in training: grey, coloured, original.",
+                "",
+            ]
     for name, how in TASKS.items():
         arms = {arm: found[f"{name}-{arm}"] for arm in ARMS if f"{name}-{arm}" in found}
         if not arms:
