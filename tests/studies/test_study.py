@@ -146,6 +146,7 @@ def test_a_cell_that_fails_stops_no_other(
     assert states == {("scratch", "finished"), ("bad", "failed")}
     assert all("checksum" in cell["error"] for cell in document["cells"] if cell["arm"] == "bad")
     assert "2 cells or trials failed" in captured.err
+    assert any(check["name"] == "cells that failed" for check in document["checks"])
     # Mended, only what failed is run.
     progress.write_text(whole)
     assert main([*arguments("compare", asked), "--resume"]) == 0

@@ -130,6 +130,17 @@ def of_arms(arms: Sequence[Arm], told: Sequence[Mapping[str, Any]]) -> list[Find
     return findings
 
 
+def of_failures(failed: Mapping[str, str]) -> list[Finding]:
+    """Whether cells failed: what they belong to is compared only once all its seeds are there."""
+    if not failed:
+        return []
+    words = (
+        f"{len(failed)} cells or trials failed ({', '.join(list(failed)[:_NAMED])}); comparisons that lack a seed are left out "
+        "until --resume has run them."
+    )
+    return [_finding("cells that failed", "warning", words)]
+
+
 def of_rates(told: Sequence[Mapping[str, Any]], options: CompareOptions) -> list[Finding]:
     """Whether a chosen learning rate lies at the edge of those that were tried."""
     rates = sorted(options.rates_to_try)

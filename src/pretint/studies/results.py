@@ -82,7 +82,12 @@ class Results:
             "differences": differences,
             "labels_saved": saved,
             "constant": constants[0] if constants else None,
-            "checks": [*findings, *checks.of_arms(self.arms, arms), *checks.of_rates(arms, self.options)],
+            "checks": [
+                *findings,
+                *checks.of_failures(failed),
+                *checks.of_arms(self.arms, arms),
+                *checks.of_rates(arms, self.options),
+            ],
             "failed": dict(failed),
             "verdict": _verdict(differences, saved, head["state"], self.options.modes[0]),
         }
