@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from pretint.data import duplicates, picture_hash
-from pretint.data.duplicates import MOST, candidates, leaks, near_copies, overlapping, refuse_overlap
+from pretint.data.duplicates import MOST, candidates, near_copies, overlapping, refuse_overlap
 from pretint.data.record import Record
 from pretint.data.scene_drawing import scene
 from pretint.errors import DataError
@@ -120,7 +120,7 @@ def test_changed_copies_are_found_and_strangers_are_not(tmp_path: Path, quality:
     test = {f"{name}.png": _picture(100 + i) for i, name in enumerate(CHANGES)}
     test |= {f"other{i}.png": _picture(200 + i) for i in range(5)}
     records = _save(tmp_path / "pool", pool, quality=quality), _save(tmp_path / "test", test)
-    assert leaks(*records) == {f"{name}.png": (f"{name}.jpg",) for name in CHANGES}
+    assert near_copies(*records).in_test == {f"{name}.png": (f"{name}.jpg",) for name in CHANGES}
 
     found = near_copies(*records)
     assert found.in_pool == {f"{name}.jpg": (f"{name}.png",) for name in CHANGES}
@@ -134,7 +134,7 @@ def test_changed_copies_are_found_and_strangers_are_not(tmp_path: Path, quality:
 def test_a_test_picture_that_is_a_crop_is_found(tmp_path: Path) -> None:
     pool = _save(tmp_path / "pool", {f"{i}.png": _picture(i) for i in range(5)})
     crops = {"1.jpg": CHANGES["middle square"](_picture(1)), "2.jpg": CHANGES["without rim"](_picture(2))}
-    assert leaks(pool, _save(tmp_path / "test", crops)) == {"1.jpg": ("1.png",), "2.jpg": ("2.png",)}
+    assert near_copies(pool, _save(tmp_path / "test", crops)).in_test == {"1.jpg": ("1.png",), "2.jpg": ("2.png",)}
 
 
 def test_meadows_below_skies_are_no_copies(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_meadows_below_skies_are_no_copies(tmp_path: Path) -> None:
 
     pool = _save(tmp_path / "pool", {f"{i}.png": meadow(i) for i in range(30)})
     test = _save(tmp_path / "test", {f"{i}.png": meadow(100 + i) for i in range(10)})
-    assert leaks(pool, test) == {}
+    assert near_copies(pool, test).in_test == {}
 
 
 def test_pictures_that_cannot_be_compared_are_named(tmp_path: Path) -> None:
@@ -173,9 +173,9 @@ def test_looks_are_kept_and_taken_from_elsewhere(tmp_path: Path, monkeypatch: py
     opened: list[Path] = []
     read_rgb = looking.read_rgb
     monkeypatch.setattr(looking, "read_rgb", lambda path, at_least: (opened.append(path), read_rgb(path, at_least))[1])
-    assert leaks(pool, test, cache=second, earlier=[first]) == {"copy.png": ("1.png",)}
+    assert near_copies(pool, test, cache=second, earlier=[first]).in_test == {"copy.png": ("1.png",)}
     assert opened == [record.path for record in test]
-    assert leaks(pool, test, cache=second) == {"copy.png": ("1.png",)}
+    assert near_copies(pool, test, cache=second).in_test == {"copy.png": ("1.png",)}
     assert len(opened) == 2
 
 
@@ -195,7 +195,7 @@ def test_ten_planted_copies_are_found_among_a_thousand_strangers(tmp_path: Path)
     test = _save(tmp_path / "test", {f"{i}.png": _picture(i) for i in range(60)})
     pool = {f"stranger{i}.jpg": _picture(1000 + i) for i in range(1000)}
     pool |= {f"copy{i}.jpg": _picture(i).resize((60 + 10 * i, 100)) for i in range(10)}
-    found = leaks(_save(tmp_path / "pool", pool, quality=60), test, workers=2)
+    found = near_copies(_save(tmp_path / "pool", pool, quality=60), test, workers=2).in_test
     assert found == {f"{i}.png": (f"copy{i}.jpg",) for i in range(10)}
 
 

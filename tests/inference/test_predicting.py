@@ -11,9 +11,9 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 import pretint
+from pretint.data.masks import voc_palette
 from pretint.errors import DataError, PretintError, WeightsError
 from pretint.inference.models import load_task
-from pretint.inference.predicting import voc_palette
 from tests.conftest import paint
 
 

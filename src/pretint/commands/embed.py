@@ -62,7 +62,7 @@ def command(arguments: Sequence[str]) -> None:
 
 
 def _run(options: EmbedOptions, quiet: bool) -> "EmbedResult":
-    from pretint.experiments.environment import cores
+    from pretint.data.processes import cores
     from pretint.inference.embedding import embed_files
     from pretint.training.progress import counting
 

@@ -101,7 +101,7 @@ def command(arguments: Sequence[str]) -> None:
 def _run(options: PrepareOptions, quiet: bool) -> "Prepared":
     from pretint.data.layouts import open_pool
     from pretint.data.preparing import How, prepare
-    from pretint.experiments.environment import cores
+    from pretint.data.processes import cores
     from pretint.training.progress import counting
     from pretint.training.signals import stop_on_signals
 

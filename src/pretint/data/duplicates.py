@@ -1,7 +1,7 @@
 """Pictures that are (nearly) in two sets: a picture of the test set in the unlabelled pool, or in the training list.
 
     found = near_copies(pool, test)         # every pair, with its distance
-    leaks(pool, test)                       # {test id: ids of its copies in the pool}
+    found.in_test                           # {test id: ids of its copies in the pool}
     refuse_overlap("train", training, "test", test)
 
 A copy may be encoded anew, resized, squashed, mirrored, somewhat brighter, grey, cropped by up to 5 % a side, or to the square in the
@@ -122,21 +122,6 @@ def near_copies(
         if similarity >= LEAST:
             pairs.append(Pair(ones[i].id, others[j].id, distance, round(similarity, 3), mirrored))
     return Copies(tuple(pairs), tuple(unseen))
-
-
-def leaks(
-    pool: Sequence[Record],
-    test: Sequence[Record],
-    workers: int = 0,
-    cache: Path | None = None,
-    progress: Progress | None = None,
-    earlier: Sequence[Path] = (),
-) -> Mapping[str, tuple[str, ...]]:
-    """The pictures of a test set that are (nearly) in the pool: ids to leave out, each with the ids of its copies in the pool.
-
-    Arguments and errors as of :func:`near_copies`.
-    """
-    return near_copies(pool, test, workers, cache, progress, earlier).in_test
 
 
 def overlapping(one: Sequence[Record], other: Sequence[Record]) -> tuple[Record, ...]:

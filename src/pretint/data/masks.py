@@ -65,3 +65,14 @@ def _size_mismatch(record: Record, picture: tuple[int, ...], mask: tuple[int, ..
         f"{record.mask}: the mask is {mask[1]}x{mask[0]} but its picture {record.path} is {picture[1]}x{picture[0]}; "
         "masks and pictures must have the same size"
     )
+
+
+def voc_palette() -> NDArray[np.uint8]:
+    """Pascal VOC's colour map, (256, 3): bit k of the class index feeds bit 7 - k // 3 of channel k % 3."""
+    indices = np.arange(256)
+    palette = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= ((indices >> channel & 1) << (7 - bit)).astype(np.uint8)
+        indices = indices >> 3
+    return palette

@@ -12,7 +12,9 @@ from safetensors import SafetensorError, safe_open
 from pretint.errors import WeightsError
 from pretint.run_folder import RunFolder, read_description
 
-FROM_NOTHING = ("scratch", "random-frozen")
+RANDOM_FROZEN = "random-frozen"
+"""``--init`` of a floor: features that nobody has trained, and a head on them."""
+FROM_NOTHING = ("scratch", RANDOM_FROZEN)
 """Values of ``--init`` that name no weights."""
 
 

@@ -1,6 +1,5 @@
 """What a result depends on besides its options: versions, hardware, the code's commit."""
 
-import os
 import platform
 import subprocess
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import torch
 
 from pretint import __version__
+from pretint.data.processes import cores
 
 
 def environment() -> dict[str, Any]:
@@ -24,11 +24,6 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
-
-
-def cores() -> int:
-    """Cores that this process may use, which a container or a batch system can make fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

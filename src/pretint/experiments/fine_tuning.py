@@ -13,7 +13,8 @@ from pretint.data.masks import validate_masks
 from pretint.data.record import Record, Source, fingerprint
 from pretint.data.splits import carve_validation, label_matrix, subset
 from pretint.errors import DataError
-from pretint.experiments.initializing import RANDOM_FROZEN, initialize
+from pretint.experiments.architecture import RANDOM_FROZEN
+from pretint.experiments.initializing import initialize
 from pretint.experiments.options import FinetuneOptions
 from pretint.experiments.results import FinetuneResult
 from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of_best, seed_weights

@@ -8,13 +8,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from pretint.errors import WeightsError
+from pretint.experiments.architecture import RANDOM_FROZEN
 from pretint.inference.models import load_parts
 from pretint.run_folder import read_description
 from pretint.tasks.task import TaskNetwork
 from pretint.training import checkpoint
-
-RANDOM_FROZEN = "random-frozen"
-"""``--init`` of a floor: features that nobody has trained, and a head on them."""
 
 SEEN = 1000
 """Batches that a file's moving averages count as made from, where it does not say how many."""

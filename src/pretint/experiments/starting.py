@@ -15,9 +15,10 @@ from lightning_fabric import Fabric
 
 from pretint import recipe
 from pretint.data.feed import Batches, Feed, Target
+from pretint.data.processes import cores
 from pretint.data.record import Record
 from pretint.errors import Interrupted, RunError
-from pretint.experiments.environment import cores, environment
+from pretint.experiments.environment import environment
 from pretint.experiments.options import TrainingOptions, differences
 from pretint.objective import Objective
 from pretint.run_folder import RunFolder
@@ -178,7 +179,7 @@ def scores_of_best(run: RunFolder) -> dict[str, Any]:
     return {k: v for k, v in next(entries, {}).items() if k not in ("step", "epoch", "kind")}
 
 
-def _defaults(options: TrainingOptions) -> dict[str, Any]:
+def defaults_of(options: TrainingOptions) -> dict[str, Any]:
     """The options with all defaults: what a run did that was begun before one of the options existed."""
     required = {
         field.name: getattr(options, field.name)
@@ -200,7 +201,7 @@ def _check_resumed(kind: str, options: TrainingOptions, values: dict[str, Any]) 
     now = {**values, "loop": {**values["loop"]}}
     if now["loop"]["precision"] == "auto":
         now["loop"]["precision"] = before["loop"]["precision"]
-    changed = differences(recipe.merge(_defaults(options), before), now)
+    changed = differences(recipe.merge(defaults_of(options), before), now)
     if changed:
         name = changed[0]
         raise RunError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pretint.data.layouts.pictures import pictures_below
+from pretint.data.masks import voc_palette
 from pretint.errors import DataError, PretintError
 from pretint.inference.applying import picture_logits, read_picture
 from pretint.inference.models import TaskModel, best_device, load_task
@@ -107,14 +108,3 @@ def _write_masks(model: TaskModel, rgb: NDArray[np.uint8], out: Path, name: Path
         write_atomically(target, content.getvalue())
         written.append(target)
     return written
-
-
-def voc_palette() -> NDArray[np.uint8]:
-    """Pascal VOC's colour map, (256, 3): bit k of the class index feeds bit 7 - k // 3 of channel k % 3."""
-    indices = np.arange(256)
-    palette = np.zeros((256, 3), dtype=np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            palette[:, channel] |= ((indices >> channel & 1) << (7 - bit)).astype(np.uint8)
-        indices = indices >> 3
-    return palette

@@ -10,6 +10,7 @@ from pretint.errors import OptionError, RunError
 from pretint.pages import study
 from pretint.pages.page import write_page
 from pretint.pages.runs import runs_document
+from pretint.studies.folder import STUDY
 
 DOCUMENT = "report.json"
 """The document of a report that a demo keeps beside its page."""
@@ -27,7 +28,7 @@ def build(paths: Sequence[Path], out: Path | None, command_of: Callable[[Mapping
         RunError: a folder holds none of these, or is damaged.
     """
     page = _page(paths, out)
-    alone = [path for path in paths if (path / study.MANIFEST).is_file() or _is_demo(path)]
+    alone = [path for path in paths if (path / STUDY).is_file() or _is_demo(path)]
     if alone and len(paths) > 1:
         raise RunError(f"{alone[0]}: a study or a demo has a page of its own; name it alone")
     if not alone:

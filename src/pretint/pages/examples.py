@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pretint.data.masks import voc_palette
 from pretint.data.reading import read_rgb
 from pretint.data.record import VOID
 from pretint.errors import DataError
@@ -18,13 +19,6 @@ from pretint.pages.images import Row, picture_grid, write_png
 SHOWN = 6
 """Pictures in each grid."""
 _SIDE = 160  # pixels of a cell
-
-COLOURS = np.array(
-    [(0, 0, 0), (230, 80, 60), (60, 150, 240), (250, 190, 40), (60, 180, 90), (170, 90, 210), (240, 130, 190),
-     (90, 210, 210), (160, 110, 60), (150, 150, 160)],
-    dtype=np.uint8,
-)  # fmt: skip
-"""Of class indices, from the background on; further classes begin again after it."""
 
 
 def draw_examples(study: Path, document: Mapping[str, Any]) -> None:
@@ -104,8 +98,7 @@ def _shown(masks: Any, which: str, names: list[str], pictures: list[NDArray[np.u
         height, width = picture.shape[:2]
         mask = Image.fromarray(masks[f"{which}/{name}"]).resize((width, height), Image.Resampling.NEAREST)
         ids = np.asarray(mask).astype(np.int64)
-        wrapped = np.where(ids == 0, 0, 1 + (ids - 1) % (len(COLOURS) - 1))
-        coloured = np.where((ids == VOID)[..., None], 255, COLOURS[wrapped])
+        coloured = np.where((ids == VOID)[..., None], 255, voc_palette()[ids])
         over = np.where((ids == 0)[..., None], picture, (picture.astype(np.uint16) + 2 * coloured) // 3)
         shown.append(over.astype(np.uint8))
     return shown

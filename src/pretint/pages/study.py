@@ -37,8 +37,8 @@ from pretint.pages.study_tables import (
     where,
 )
 from pretint.run_folder import RunFolder
+from pretint.studies.folder import STUDY
 
-MANIFEST = "study.json"
 MOST_SENTENCES = 12
 """Comparisons told in a sentence each; of more, those of the first mode, and the table holds all."""
 EXAMPLES = {
@@ -87,11 +87,11 @@ def read_study(folder: Path) -> Study:
     Raises:
         RunError: there is none, or it is damaged.
     """
-    path = folder / MANIFEST
+    path = folder / STUDY
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise RunError(f"{folder}: is not the folder of a study (it has no {MANIFEST})") from None
+        raise RunError(f"{folder}: is not the folder of a study (it has no {STUDY})") from None
     except ValueError:
         raise RunError(f"{path}: is damaged (not JSON); restore it from a copy, or run the comparison again") from None
     if not isinstance(content, dict) or content.get("kind") != "study":

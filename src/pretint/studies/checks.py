@@ -11,9 +11,9 @@ from typing import Any
 
 from pretint.data.duplicates import Copies, near_copies
 from pretint.data.layouts import open_pool
+from pretint.data.processes import cores
 from pretint.data.record import Record, fingerprint
 from pretint.errors import PretintError
-from pretint.experiments.environment import cores
 from pretint.run_folder import MANIFEST, RunFolder, checksum
 from pretint.studies.arms import Arm
 from pretint.studies.options import CompareOptions

@@ -36,7 +36,7 @@ class StudyProgress:
         self._left = {job.key: job for job in left}
         self._total = len(jobs)
         self._costs = dict.fromkeys(self._left, 1.0)
-        self._begun, self._spent, self._known = time.monotonic(), 0.0, False
+        self._begun, self._spent = time.monotonic(), 0.0
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"),
             console=self._console, transient=True,
@@ -58,7 +58,7 @@ class StudyProgress:
         for job in self._left.values():
             step = seconds_a_step.get(job.arm)
             self._costs[job.key] = self._seconds(job, step) if step else _FEATURES
-        self._begun, self._known = time.monotonic(), True
+        self._begun = time.monotonic()
         done = self._total - len(self._left)
         finished = f", {done} of {self._total} are done" if done else f" of {self._total}"
         seconds = sum(self._costs.values()) / self._count

@@ -11,10 +11,12 @@ from typing import Any
 from pretint import recipe
 from pretint.data.duplicates import refuse_overlap
 from pretint.data.layouts import open_source
+from pretint.data.processes import cores
 from pretint.data.record import Record, Source, fingerprint
 from pretint.errors import DataError, Interrupted, PretintError, RunError
-from pretint.experiments.environment import cores, environment
+from pretint.experiments.environment import environment
 from pretint.experiments.options import differences
+from pretint.experiments.starting import defaults_of
 from pretint.methods import load
 from pretint.run_folder import hold
 from pretint.studies import checks
@@ -39,7 +41,6 @@ class _Study:
     test: str
     without: list[str]
     pictures: Pictures
-    score: str
     head: dict[str, Any]
     rates: dict[str, float]
 
@@ -86,7 +87,11 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
     check_positives(source, options, arms)
     options, folder, head = _opened(options)
     with hold(folder.path / "study.lock", f"{folder.path}: another process runs this study; wait for it or stop it"):
-        say = _Say(quiet)
+
+        def say(line: str) -> None:
+            if not quiet:
+                print(line, file=sys.stderr)
+
         findings, without = _left_out(head, arms, chosen.records, source.split(test), folder, options, quiet)
         training, held_out = training_pictures(source, options, options.seed)
         pictures = Pictures(len(training), len(held_out), len(source.split(test)) - len(without))
@@ -111,14 +116,14 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
                 "held_out": pictures.held_out,
             },
         }
-        study = _Study(options, folder, arms, classes, test, without, pictures, head["score"], head, {})
-        return _run(study, [*findings, *checks.of_pretrainings(arms)], say, quiet)
+        study = _Study(options, folder, arms, classes, test, without, pictures, head, {})
+        return _run(study, [*findings, *checks.of_pretrainings(arms)], quiet)
 
 
-def _run(study: _Study, findings: Sequence[dict[str, str]], say: "_Say", quiet: bool) -> dict[str, Any]:
+def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict[str, Any]:
     options, folder = study.options, study.folder
     trials = {arm.name: searches(arm, options, folder.path, study.pictures) for arm in study.arms}
-    results = Results(study.folder, study.score, study.arms, options)
+    results = Results(study.folder, study.head["score"], study.arms, options)
     begun, before = time.monotonic(), study.head.get("seconds", 0.0)
     failed: dict[str, str] = {}
 
@@ -144,7 +149,7 @@ def _run(study: _Study, findings: Sequence[dict[str, str]], say: "_Say", quiet: 
             def done(job: Mapping[str, Any], outcome: dict[str, Any]) -> None:
                 if outcome["state"] == "failed":
                     failed[job["key"]] = outcome["error"]
-                progress.done(job, outcome, study.score)
+                progress.done(job, outcome, study.head["score"])
                 write("running")
 
             def run(jobs: Sequence[Job]) -> None:
@@ -199,7 +204,11 @@ def _opened(options: CompareOptions) -> tuple[CompareOptions, StudyFolder, dict[
         fixed = head["options"]["loop"]["precision"]
         if values["loop"]["precision"] == "auto":
             values["loop"]["precision"] = fixed
-        changed = [name for name in differences(head["options"], values) if name not in FREE_ON_RESUME]
+        changed = [
+            name
+            for name in differences(recipe.merge(defaults_of(options), head["options"]), values)
+            if name not in FREE_ON_RESUME
+        ]
         if changed:
             raise RunError(
                 f"--resume: --{changed[0].replace('_', '-')} differs from the study in {options.out}; "
@@ -301,14 +310,3 @@ def _on_gpu() -> bool:
 
 def _jobs(options: CompareOptions) -> int:
     return 1 if _on_gpu() else max(1, cores() // options.threads)
-
-
-class _Say:
-    """Lines on stderr."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
-
-    def __call__(self, line: str) -> None:
-        if not self._quiet:
-            print(line, file=sys.stderr)

@@ -76,7 +76,6 @@ def _fine_tuned(job: Mapping[str, Any]) -> dict[str, Any]:
         write_atomically(_folder(job).pictures_of(job["key"]), picture_scores.as_npz())
         if picture_scores.masks:
             write_atomically(_folder(job).masks_of(job["key"]), npz(picture_scores.masks))
-    outcome["best"] = RunFolder.open(options.out).pointer("best")
     kept = _keep(job, {**outcome, "seconds": round(time.monotonic() - begun, 1)})
     if not job["keep_weights"]:
         _folder(job).forget_weights(job["key"])
