@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pretint.data.masks import read_pair, validate_masks
+from pretint.data.masks import overlaid, read_pair, validate_masks
 from pretint.data.record import Record
 from pretint.errors import DataError
 
@@ -60,3 +60,10 @@ def test_the_limit_spreads_over_all_records(tmp_path: Path) -> None:
         validate_masks([*records[:5], odd, *records[5:]], KNOWN, limit=2)
     with pytest.raises(DataError, match="odd_mask"):
         validate_masks([*records, odd], KNOWN, limit=None)
+
+
+def test_a_mask_covers_half_of_its_picture() -> None:
+    """VOC's colours: class 1 is (128, 0, 0), class 8 is (64, 0, 0), void is (224, 224, 192)."""
+    rgb = np.full((1, 4, 3), 200, dtype=np.uint8)
+    shown = overlaid(rgb, np.array([[0, 1, 8, 255]]))
+    assert shown.tolist() == [[[200, 200, 200], [164, 100, 100], [132, 100, 100], [212, 212, 196]]]

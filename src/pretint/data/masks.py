@@ -1,6 +1,7 @@
 """Masks beside their pictures: class indices out of file ids, and the faults that would else show late in a training."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,3 +77,9 @@ def voc_palette() -> NDArray[np.uint8]:
             palette[:, channel] |= ((indices >> channel & 1) << (7 - bit)).astype(np.uint8)
         indices = indices >> 3
     return palette
+
+
+def overlaid(rgb: NDArray[np.uint8], classes: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) half covered by the colours of its class indices (H, W); the background, index 0, stays bare."""
+    mixed = (rgb.astype(np.uint16) + voc_palette()[classes]) // 2
+    return np.where((classes > 0)[..., None], mixed, rgb).astype(np.uint8)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pretint.data.layouts.pictures import pictures_below
-from pretint.data.masks import voc_palette
+from pretint.data.masks import overlaid, voc_palette
 from pretint.errors import DataError, PretintError
 from pretint.inference.applying import picture_logits, read_picture
 from pretint.inference.models import TaskModel, best_device, load_task
@@ -94,13 +94,10 @@ def _probabilities(model: TaskModel, rgb: NDArray[np.uint8], device: torch.devic
 
 def _write_masks(model: TaskModel, rgb: NDArray[np.uint8], out: Path, name: Path, device: torch.device) -> list[Path]:
     classes = model.task.prediction(picture_logits(model, rgb, device))[0].astype(np.uint8)
-    palette = voc_palette()
     mask = Image.fromarray(classes)
-    mask.putpalette(palette.reshape(-1).tolist())
-    colours = palette[classes]
-    shown = np.where((classes > 0)[..., None], (rgb.astype(np.uint16) + colours) // 2, rgb).astype(np.uint8)
+    mask.putpalette(voc_palette().reshape(-1).tolist())
     written = []
-    for folder, picture in (("masks", mask), ("overlays", Image.fromarray(shown))):
+    for folder, picture in (("masks", mask), ("overlays", Image.fromarray(overlaid(rgb, classes)))):
         target = out / folder / name.with_name(f"{name.name}.png")
         target.parent.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pretint.data.masks import voc_palette
+from pretint.data.masks import overlaid
 from pretint.data.reading import read_rgb
-from pretint.data.record import VOID
 from pretint.errors import DataError
 from pretint.metrics.segmentation import mean_iou
 from pretint.pages.images import Row, picture_grid, write_png
@@ -92,13 +91,10 @@ def _small(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _shown(masks: Any, which: str, names: list[str], pictures: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    """Masks laid over their pictures; void is white."""
+    """Masks laid over their pictures."""
     shown = []
     for name, picture in zip(names, pictures, strict=True):
         height, width = picture.shape[:2]
         mask = Image.fromarray(masks[f"{which}/{name}"]).resize((width, height), Image.Resampling.NEAREST)
-        ids = np.asarray(mask).astype(np.int64)
-        coloured = np.where((ids == VOID)[..., None], 255, voc_palette()[ids])
-        over = np.where((ids == 0)[..., None], picture, (picture.astype(np.uint16) + 2 * coloured) // 3)
-        shown.append(over.astype(np.uint8))
+        shown.append(overlaid(picture, np.asarray(mask)))
     return shown
