@@ -1,6 +1,6 @@
 """How often the statistics of a comparison are right, on simulated scores whose truth is known, as Markdown tables.
 
-    python benchmarks/statistics.py --studies 10000 --seed 0
+    python benchmarks/simulated_studies.py --studies 10000 --seed 0
 
 Three questions: how often a study without any difference says "helped" or "hurt"; how often a true difference is found; how often
 the interval of labels saved holds the truth. The tables stand in docs/statistics.md.
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     few = max(1, arguments.studies // 5)
-    print(f"`python benchmarks/statistics.py --studies {arguments.studies} --seed {arguments.seed}`\n")
+    print(f"`python benchmarks/simulated_studies.py --studies {arguments.studies} --seed {arguments.seed}`\n")
     verdicts(arguments.studies, arguments.seed)
     pictures(few, arguments.seed)
     saved(few, arguments.seed)
