@@ -90,6 +90,8 @@ def test_pretrainings_of_one_arm_are_of_one_network(tmp_path: Path) -> None:
         (["runs/none"], "runs/none: there is no such run or file"),
         (["scrath"], "did you mean scratch"),
         (["scratch-rgb", "scratch-rgb"], "two arms are called scratch-rgb"),
+        (["scratch-rgb@against=scrach"], "did you mean scratch"),
+        (["scratch-rgb@against=scratch-rgb"], "is no other arm"),
         (["scratch=random-frozen"], "scratch is the name of the arm without pretraining"),
     ],
 )

@@ -290,3 +290,31 @@ def test_nothing_but_failures_is_an_error(parted: Path, tmp_path: Path) -> None:
             out=tmp_path / "study",
             **STUDY | {"multilabel": {"head": "paper"}, "rate": 1e30, "rates": [1e30]},
         )
+
+
+def test_a_study_grows_by_arms_and_seeds(study: Path, parted: Path, coloring_run: Path, tmp_path: Path) -> None:
+    grown = tmp_path / "grown"
+    shutil.copytree(study, grown)
+    for run in (grown / "runs").iterdir():  # what is finished is not needed any more, and must not be run again
+        shutil.rmtree(run)
+    arms = ["again=scratch", f"mine={coloring_run}", f"late={coloring_run}@against=again"]
+    document = pretint.compare(data=parted, out=grown, arms=arms, resume=True, **(STUDY | {"seeds": 3}))
+    before = {cell["key"]: cell for cell in read(study)["cells"]}
+    after = {cell["key"]: cell for cell in document["cells"]}
+    assert {key: after[key] for key in before} == before
+    assert len(after) == 4 * 2 * 3
+    assert not any((grown / "runs" / key).exists() for key in before)
+    fresh = pretint.compare(data=parted, out=tmp_path / "fresh", arms=arms, **(STUDY | {"seeds": 3}))
+    assert numbers(fresh)["differences"] == numbers(document)["differences"]
+    (row,) = (row for row in document["differences"] if row["reference"] == "again" and row["fraction"] == 1)
+    expected = np.subtract(scores(document, "late", 1), scores(document, "again", 1))
+    assert row["mean"] == pytest.approx(expected.mean())
+    assert row["deviation"] == pytest.approx(expected.std(ddof=1))
+
+
+def test_a_study_does_not_shrink(study: Path, parted: Path, coloring_run: Path) -> None:
+    arms = ["again=scratch", f"mine={coloring_run}"]
+    with pytest.raises(RunError, match="--seeds"):
+        pretint.compare(data=parted, out=study, arms=arms, resume=True, **(STUDY | {"seeds": 1}))
+    with pytest.raises(RunError, match="--arms"):
+        pretint.compare(data=parted, out=study, arms=arms[:1], resume=True, **STUDY)

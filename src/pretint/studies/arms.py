@@ -31,7 +31,8 @@ class Arm:
         planes: what its network sees; None until :func:`complete` has told.
         first_seed: its seeds are counted from here; None: from the study's.
         network: ``backbone`` and its section of options, ``decoder``; empty until :func:`complete` has told.
-        reference: name of the arm that it is compared with; None for a scratch arm on the study's planes.
+        reference: name of the scratch arm that it is compared with; None for a scratch arm on the study's planes.
+        against: name of a further arm that it is compared with.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Arm:
     first_seed: int | None = None
     network: Mapping[str, Any] | None = None
     reference: str | None = None
+    against: str | None = None
     added: bool = False
     """Nobody asked for it: it is there as the reference of another."""
 
@@ -54,32 +56,36 @@ class Arm:
 
 
 def parse(words: str) -> Arm:
-    """An arm from ``[NAME=]WHERE[,WHERE..][@planes=RGB][@first-seed=100]``.
+    """An arm from ``[NAME=]WHERE[,WHERE..][@planes=RGB][@first-seed=100][@against=NAME]``.
 
     Raises:
         OptionError: it is not of this form.
     """
-    body, *settings = re.split(r"@(?=planes=|first-seed=)", words)
+    body, *settings = re.split(r"@(?=planes=|first-seed=|against=)", words)
     name, equals, where = body.partition("=")
     if not equals or not _NAME.fullmatch(name):
         name, where = "", body
     inits = tuple(filter(None, where.split(",")))
     if not inits:
         raise OptionError(f"--arms {words}: says no weights; write NAME=RUN, NAME=FILE.safetensors, or scratch")
-    planes, first_seed = None, None
+    planes, first_seed, against = None, None, None
     for setting in settings:
         key, _, value = setting.partition("=")
         if key == "planes" and value in _PLANES:
             planes = value
         elif key == "first-seed" and value.isdecimal():
             first_seed = int(value)
+        elif key == "against" and value:
+            against = value
         else:
-            raise OptionError(f"--arms {words}: @{setting} is none of @planes=L, ab, Lab, RGB and @first-seed=NUMBER")
+            raise OptionError(
+                f"--arms {words}: @{setting} is none of @planes=L, ab, Lab, RGB, @first-seed=NUMBER and @against=ARM"
+            )
     if inits == ("scratch-rgb",):
         name, inits, planes = name or "scratch-rgb", (SCRATCH,), "RGB"
     if len(inits) > 1 and any(init in FROM_NOTHING for init in inits):
         raise OptionError(f"--arms {words}: {SCRATCH} cannot stand beside runs in one arm; make two arms of it")
-    return Arm(name or _name_of(inits[0]), inits, planes, first_seed)
+    return Arm(name or _name_of(inits[0]), inits, planes, first_seed, against=against)
 
 
 def architecture_of_arm(words: str) -> dict[str, Any]:
@@ -109,8 +115,14 @@ def resolve(words: Iterable[str], base: Mapping[str, Any]) -> tuple[Arm, ...]:
         raise OptionError(
             f"--arms: {SCRATCH} is the name of the arm without pretraining; call {given[0].inits[0]} otherwise"
         )
-    arms = [_with_network(arm, base) for arm in given]
-    return tuple(_with_references(arms))
+    arms = _with_references([_with_network(arm, base) for arm in given])
+    known = [arm.name for arm in arms]
+    for arm in arms:
+        if arm.against and (arm.against == arm.name or arm.against not in known):
+            raise OptionError(
+                f"--arms {arm.name}: @against={arm.against} is no other arm; {suggest(arm.against, known)}"
+            )
+    return tuple(arms)
 
 
 def _with_network(arm: Arm, base: Mapping[str, Any]) -> Arm:

@@ -27,6 +27,8 @@ LAST_PART = 0.25
 STILL_FALLING = 0.01
 """Relative improvement in that part above which the pretraining may be too short."""
 _NAMED = 3  # pictures that a sentence names
+_LOOKING = "looking for copies"
+_HASHES = "hashes.tsv"
 
 
 @dataclass(frozen=True)
@@ -50,24 +52,20 @@ def weights_of(arms: Sequence[Arm]) -> dict[str, str]:
     return found
 
 
-def leaks(
-    arms: Sequence[Arm], training: Sequence[Record], test: Sequence[Record], folder: Path, keep: bool, quiet: bool
-) -> Leaks:
-    """Look for near copies of test pictures in what the arms were pretrained on, and in the training list.
+def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool, quiet: bool) -> Leaks:
+    """Look for near copies of test pictures in what the arms were pretrained on.
 
     Args:
         arms: of the study.
-        training: pictures of the training list.
         test: pictures of the test list.
         folder: of the study; looks at pictures are kept there.
-        keep: whether copies in the unlabelled pictures are scored on all the same.
+        keep: whether copies are scored on all the same.
         quiet: show no progress.
     """
     findings: list[Finding] = []
     found: dict[str, str] = {}
     known: dict[str, Copies] = {}
-    cache, workers = folder / "hashes.tsv", min(8, cores())
-    with counting("looking for copies", quiet) as progress:
+    with counting(_LOOKING, quiet) as progress:
         for arm in arms:
             name = f"copies of test pictures, {arm.name}"
             for run in map(Path, () if arm.from_nothing else arm.inits):
@@ -82,24 +80,31 @@ def leaks(
                     continue
                 these = fingerprint(pool)
                 if these not in known:  # several runs on one pool are looked at once
-                    earlier = [run / "screening.tsv"]
-                    known[these] = near_copies(pool, test, workers, cache, progress, earlier)
+                    known[these] = near_copies(
+                        pool, test, _workers(), folder / _HASHES, progress, [run / "screening.tsv"]
+                    )
                 copies = known[these]
                 found |= {one: pools[0] for one, pools in copies.in_test.items()}
                 findings.append(_copies_finding(name, run, len(pool), copies.in_test, keep))
-        copies = near_copies(training, test, workers, cache, progress)
-    if copies.in_test:
-        findings.append(
-            _finding(
-                "copies in the training list",
-                "warning",
-                f"{len(copies.in_test)} test pictures are near copies of training pictures ({_named(copies.in_test)}): "
-                "every arm has seen them, so scores are too high.",
-            )
-        )
-    else:
-        findings.append(_finding("copies in the training list", "ok", "No test picture is a near copy of a training picture."))  # fmt: skip
     return Leaks(frozenset(found), findings)
+
+
+def copies_in_training(training: Sequence[Record], test: Sequence[Record], folder: Path, quiet: bool) -> Finding:
+    """Look for near copies of test pictures in the training list; arguments as for :func:`leaks`."""
+    with counting(_LOOKING, quiet) as progress:
+        copies = near_copies(training, test, _workers(), folder / _HASHES, progress)
+    name = "copies in the training list"
+    if not copies.in_test:
+        return _finding(name, "ok", "No test picture is a near copy of a training picture.")
+    words = (
+        f"{len(copies.in_test)} test pictures are near copies of training pictures ({_named(copies.in_test)}): "
+        "every arm has seen them, so scores are too high."
+    )
+    return _finding(name, "warning", words)
+
+
+def _workers() -> int:
+    return min(8, cores())
 
 
 def of_arms(arms: Sequence[Arm], told: Sequence[Mapping[str, Any]]) -> list[Finding]:

@@ -146,6 +146,14 @@ class Results:
 
     # Statistics
 
+    def _comparisons(self) -> list[tuple[Arm, str]]:
+        """Arms and what each is compared with."""
+        return [
+            (arm, other)
+            for arm in self.arms
+            for other in dict.fromkeys(filter(None, (None if arm.added else arm.reference, arm.against)))
+        ]
+
     def _groups(self, cells: Sequence[Cell]) -> dict[tuple[str, int | None, float], dict[str, list[Cell]]]:
         """Finished cells by (mode, depth, fraction) and arm, in the order of their seeds."""
         groups: dict[tuple[str, int | None, float], dict[str, list[Cell]]] = {}
@@ -167,23 +175,25 @@ class Results:
         return rows
 
     def _differences(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
-        """Each arm against its reference, where both have finished all their seeds; corrected within each mode."""
+        """Each arm against its reference and what it names besides, where both have finished all their seeds; corrected within
+        each mode."""
         found: list[tuple[dict[str, Any], statistics.Difference]] = []
         for (mode, depth, fraction), arms in self._groups(cells).items():
-            for arm in self.arms:
-                mine, others = arms.get(arm.name, []), arms.get(arm.reference or "", [])
-                if arm.added or len(mine) != self.options.seeds or len(others) != self.options.seeds:
+            for arm, reference in self._comparisons():
+                mine, others = arms.get(arm.name, []), arms.get(reference, [])
+                if len(mine) != self.options.seeds or len(others) != self.options.seeds:
                     continue
                 variance, pictures = self._picture_variance(_keys(mine), _keys(others))
+                several = max(len(one.inits) for one in self.arms if one.name in (arm.name, reference))
                 difference = statistics.paired_difference(
-                    _by_pretraining(arm, mine),
-                    _by_pretraining(arm, others),
+                    _by_pretraining(several, mine),
+                    _by_pretraining(several, others),
                     picture_variance=variance,
                     pictures=pictures,
                 )
                 where: dict[str, Any] = {
                     "arm": arm.name,
-                    "reference": arm.reference,
+                    "reference": reference,
                     "mode": mode,
                     "depth": depth,
                     "fraction": fraction,
@@ -258,8 +268,8 @@ class Results:
                 variance, pictures = self._picture_variance(_keys(mine[1]), _keys(others[1]))
                 saved = labels_saved(
                     fractions,
-                    _by_pretraining(arm, others[1]),
-                    [_by_pretraining(arm, mine[fraction]) for fraction in fractions],
+                    _by_pretraining(len(arm.inits), others[1]),
+                    [_by_pretraining(len(arm.inits), mine[fraction]) for fraction in fractions],
                     picture_variance=variance,
                     pictures=pictures,
                     arm=arm.name,
@@ -272,10 +282,9 @@ class Results:
         return rows
 
 
-def _by_pretraining(arm: Arm, cells: Sequence[Cell]) -> list[float]:
-    """Scores that are independent of each other: of each seed, or where several seeds share one of several pretrainings, the
-    mean over its seeds."""
-    several = len(arm.inits)
+def _by_pretraining(several: int, cells: Sequence[Cell]) -> list[float]:
+    """Scores that are independent of each other: of each seed, or where seeds take one of several pretrainings in turn, the mean
+    over those of each."""
     scores = [cell["score"] for cell in cells]
     if several == 1 or several >= len(scores):
         return scores

@@ -23,7 +23,7 @@ from pretint.studies import checks
 from pretint.studies.arms import Arm, resolve
 from pretint.studies.executor import run_jobs
 from pretint.studies.folder import StudyFolder
-from pretint.studies.options import FREE_ON_RESUME, CompareOptions
+from pretint.studies.options import FREE_ON_RESUME, GROWING, CompareOptions
 from pretint.studies.plan import Job, Pictures, cells, check_positives, searches, seeds_of, training_pictures
 from pretint.studies.progress import StudyProgress
 from pretint.studies.results import Results
@@ -207,7 +207,7 @@ def _opened(options: CompareOptions) -> tuple[CompareOptions, StudyFolder, dict[
         changed = [
             name
             for name in differences(recipe.merge(defaults_of(options), head["options"]), values)
-            if name not in FREE_ON_RESUME
+            if name not in FREE_ON_RESUME and not (name in GROWING and _grows(head["options"][name], values[name]))
         ]
         if changed:
             raise RunError(
@@ -215,6 +215,7 @@ def _opened(options: CompareOptions) -> tuple[CompareOptions, StudyFolder, dict[
                 "leave it as it was, or begin a new study in another folder"
             )
         head = {k: head[k] for k in ("kind", "task", "title", "options", "command", "environment", "begun", "seconds", "data", "test", "findings", "weights") if k in head}  # fmt: skip
+        head["options"] = head["options"] | {name: values[name] for name in GROWING}
     else:
         folder = StudyFolder.create(options.out)
         fixed = choose_precision(options.loop)[0]
@@ -233,6 +234,11 @@ def _opened(options: CompareOptions) -> tuple[CompareOptions, StudyFolder, dict[
     # Readers of their own would only take cores from the cells that run side by side.
     workers = 0 if options.loop.workers < 0 and not _on_gpu() else options.loop.workers
     return replace(options, loop=replace(options.loop, precision=fixed, workers=workers)), folder, head
+
+
+def _grows(before: Any, now: Any) -> bool:
+    """Whether a number or a list of words holds all that it held."""
+    return bool(before <= now) if isinstance(now, int) else set(before) <= set(now)
 
 
 def _test_list(source: Source, options: CompareOptions) -> str:
@@ -261,17 +267,27 @@ def _left_out(
 
     Raises:
         DataError: too few test pictures are left.
+        RunError: an arm that was added has seen further test pictures, which finished cells were scored on.
     """
     if "test" in head:
-        return head["findings"], head["test"]["left_out"]
-    leaks = checks.leaks(arms, training, test, folder.path, options.keep_leaks, quiet)
+        findings, without = head["findings"], head["test"]["left_out"]
+        new = [arm for arm in arms if not arm.from_nothing and not head["weights"].keys() >= set(arm.inits)]
+        added = checks.leaks(new, test, folder.path, options.keep_leaks, quiet)
+        if seen := [] if options.keep_leaks else sorted(added.ids - set(without)):
+            raise RunError(
+                f"--resume: {len(seen)} further test pictures, {seen[0]} among them, are near copies of what the new arms were "
+                "pretrained on, and what is finished was scored on them; begin a new study"
+            )
+        return [*findings, *added.findings], without
+    leaks = checks.leaks(arms, test, folder.path, options.keep_leaks, quiet)
+    in_training = checks.copies_in_training(training, test, folder.path, quiet)
     without = [] if options.keep_leaks else sorted(leaks.ids)
     if len(test) - len(without) < 2:
         raise DataError(
             f"--data {options.data}: of {len(test)} test pictures {len(without)} are near copies of what an arm was pretrained "
             "on; pretrain with --apart-from, or score on them all the same with --keep-leaks"
         )
-    return leaks.findings, without
+    return [*leaks.findings, in_training], without
 
 
 def _weights(head: Mapping[str, Any], arms: Sequence[Arm]) -> dict[str, str]:
