@@ -11,9 +11,11 @@ from typing import Any
 
 from pretint.data.duplicates import Copies, near_copies
 from pretint.data.layouts import open_pool
+from pretint.data.looks import LOOKS
 from pretint.data.processes import cores
 from pretint.data.record import Record, fingerprint
 from pretint.errors import PretintError
+from pretint.experiments.environment import resumptions
 from pretint.run_folder import MANIFEST, RunFolder, checksum
 from pretint.studies.arms import Arm
 from pretint.studies.options import CompareOptions
@@ -66,7 +68,7 @@ def leaks(
     findings: list[Finding] = []
     found: dict[str, str] = {}
     known: dict[str, Copies] = {}
-    cache, workers = folder / "hashes.tsv", min(8, cores())
+    cache, workers = folder / LOOKS, min(8, cores())
     with counting("looking for copies", quiet) as progress:
         for arm in arms:
             name = f"copies of test pictures, {arm.name}"
@@ -82,7 +84,7 @@ def leaks(
                     continue
                 these = fingerprint(pool)
                 if these not in known:  # several runs on one pool are looked at once
-                    earlier = [run / "screening.tsv"]
+                    earlier = [run / LOOKS]
                     known[these] = near_copies(pool, test, workers, cache, progress, earlier)
                 copies = known[these]
                 found |= {one: pools[0] for one, pools in copies.in_test.items()}
@@ -139,6 +141,15 @@ def of_failures(failed: Mapping[str, str]) -> list[Finding]:
         "until --resume has run them."
     )
     return [_finding("cells that failed", "warning", words)]
+
+
+def of_environments(head: Mapping[str, Any]) -> list[Finding]:
+    """Whether the study's cells were computed by one code on one machine."""
+    told = resumptions(head.get("environments", []))
+    if not told:
+        return []
+    words = f"The study went on in another environment {'; and '.join(told)}. Arms compared across it may differ by that alone."
+    return [_finding("environment", "warning", words)]
 
 
 def of_rates(told: Sequence[Mapping[str, Any]], options: CompareOptions) -> list[Finding]:
