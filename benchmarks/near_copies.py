@@ -92,7 +92,7 @@ def nearest_strangers(pool: list[Record], test: list[Record], cache: Path) -> li
     """Least distance of each test picture to any of the pool, rising."""
     found = []
     for part in (pool, test):
-        hashes = [seen.hashes for seen in look([record.path for record in part], cache=cache) if seen.hashes]
+        hashes = [seen.hashes for seen in look(part, cache=cache) if seen.hashes]
         found.append(picture_hash.words(b"".join(hashes)))
     blocks = [found[0][i : i + 4096] for i in range(0, len(found[0]), 4096)]
     least = np.min([duplicates.distances(block, found[1]).min(axis=1) for block in blocks], axis=0)
@@ -108,9 +108,9 @@ def main() -> None:
     sources = [open_source(folder) for folder in options.test]
     test = [Record(str(r.path), r.path) for source in sources for r in source.split(source.test_split)]
     with tempfile.TemporaryDirectory() as temporary:
-        cache = Path(temporary) / "looks.tsv"
+        cache = Path(temporary) / "looks.safetensors"
         begun = time.process_time()
-        look([record.path for record in [*pool, *test]], cache=cache)
+        look([*pool, *test], cache=cache)
         looked = time.process_time()
         found = duplicates.near_copies(pool, test, cache=cache)
         compared = time.process_time()

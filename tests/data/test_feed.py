@@ -180,3 +180,31 @@ def test_missing_targets_are_told_at_once(records: list[Record]) -> None:
         _feed(bare, target="mask", mask_map=MASK_MAP)
     with pytest.raises(DataError, match="which classes"):
         _feed(bare, target="labels", classes=CLASSES)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_epoch_may_have_a_size_of_its_own(records: list[Record], workers: int) -> None:
+    """Order and mirroring are those of any size, and where the size is the same, so are the pixels."""
+    sizes = {0: 8, 1: 16, 2: 24}
+    feed = _feed(records, workers=workers, size_at=sizes.__getitem__)
+    plain = _feed(records, size=16)
+    batches = list(feed.batches(0, 6))
+    assert [batch.rgb.shape[-1] for batch in batches] == [8, 8, 16, 16, 24, 24]
+    for batch, other in zip(batches, plain.batches(0, 6), strict=True):
+        assert batch.ids == other.ids
+        assert torch.equal(batch.flips, other.flips)
+        assert (batch.rgb.shape != other.rgb.shape) or torch.equal(batch.rgb, other.rgb)
+    assert _all_same(batches[3:], list(feed.batches(3, 6)))
+
+
+def test_crops_of_a_smaller_size_are_of_the_same_place(tmp_path: Path) -> None:
+    slope = np.stack(
+        [np.tile(np.arange(256), (256, 1)), np.arange(256)[:, None].repeat(256, 1), np.zeros((256, 256))], 2
+    )
+    Image.fromarray(slope.astype(np.uint8)).save(tmp_path / "slope.png")
+    (large,), (small,) = (
+        list(_feed([Record("slope", tmp_path / "slope.png")], batch_size=1, size=side).batches(3, 4))
+        for side in (64, 16)
+    )
+    means = [batch.rgb.double().mean(dim=(0, 2, 3)) for batch in (large, small)]
+    assert torch.allclose(*means, atol=1)

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pretint.data import shards
+from pretint.data.file_records import Lines
 from pretint.data.layouts import open_source
 from pretint.data.layouts.pictures import walk
 from pretint.data.record import pick
-from pretint.data.shards import ROW, Lines, member, member_names, open_shards, walk_order
+from pretint.data.shards import ROW, member, member_names, open_shards, walk_order
 from pretint.errors import DataError
 
 NAME = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/"), min_size=1, max_size=150)
@@ -42,7 +43,7 @@ def test_members_make_a_tar(files: list[tuple[str, bytes]]) -> None:
 
 def test_names_have_one_dot_and_are_all_different() -> None:
     ids = ["a.png", "a.jpg", "a_2.jpg", "b.c.jpg", "b_c.png", "v1.2/x.y.jpg", "line\nfeed.jpg", "raw\udcff.jpg", "bare"]
-    assert member_names(ids, ".jpg") == [
+    assert list(member_names(ids, ".jpg")) == [
         "a.jpg", "a_2.jpg", "a_2_2.jpg", "b_c.jpg", "b_c_2.jpg", "v1.2/x_y.jpg", "line_feed.jpg", "raw_.jpg", "bare.jpg",
     ]  # fmt: skip
 
@@ -50,7 +51,7 @@ def test_names_have_one_dot_and_are_all_different() -> None:
 @settings(max_examples=50)
 @given(st.lists(st.text("ab._\n/", min_size=1, max_size=6)))
 def test_any_names_do(ids: list[str]) -> None:
-    names = member_names(ids, ".ppm")
+    names = list(member_names(ids, ".ppm"))
     assert len(set(names)) == len(ids)
     for name in names:
         assert name.rpartition("/")[2].count(".") == 1

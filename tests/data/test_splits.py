@@ -91,3 +91,19 @@ def test_label_matrix() -> None:
     assert label_matrix(records, ("bird", "dog", "cat")).tolist() == [[True, False, True], [False] * 3]
     with pytest.raises(DataError, match=r"0\.jpg"):
         label_matrix(_records([None]), ("cat",))
+
+
+@given(st.integers(2, 60), st.integers(1, 59), st.integers(0, 9))
+def test_pictures_without_labels_are_dealt_out_one_by_one(total: int, part: int, seed: int) -> None:
+    """By the rule itself: each goes to the part that still wants most; among equals chance decides."""
+    sizes = [max(0, total - part), min(part, total)]
+    ones, others = iterative_stratification(np.zeros((total, 0), bool), sizes, generator(seed, "validation"))
+    draws = generator(seed, "validation")
+    left = np.array(sizes, float) / total * total
+    expected: tuple[list[int], list[int]] = ([], [])
+    for row in draws.permutation(total).tolist():
+        best = np.flatnonzero(left == left.max())
+        place = int(best[0] if len(best) == 1 else draws.choice(best))
+        expected[place].append(row)
+        left[place] -= 1
+    assert (ones.tolist(), others.tolist()) == (sorted(expected[0]), sorted(expected[1]))

@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 
 import pretint
-from pretint.data import scenes
+from pretint.data import looking, scenes
+from pretint.errors import OptionError
 from pretint.run_folder import RunFolder
+from pretint.training.loop import Loop
 from tests.conftest import paint
 from tests.experiments.tiny_runs import PRETRAIN
 
@@ -138,3 +140,53 @@ def test_a_run_with_workers_is_the_same_run(run: RunFolder, pictures: Path, tmp_
     assert (other.checkpoint("last") / "weights.safetensors").read_bytes()[:8]
     one, two = (pretint.load_backbone(r.path) for r in (run, other))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+GROWING = {name: value for name, value in PRETRAIN.items() if name != "unet"} | {
+    "size": 32, "epochs": 4, "backbone": "residual", "residual": {"width": 6, "blocks": [1, 1, 1]},
+    "loop": PRETRAIN["loop"] | {"first_size": 16},
+}  # fmt: skip
+
+
+def test_sizes_grow_and_end_full(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+    step = Loop._train_step
+    monkeypatch.setattr(
+        Loop, "_train_step", lambda loop, parts: (seen.append(parts[0].rgb.shape[-1]), step(loop, parts))
+    )
+    pretint.pretrain(data=pictures, out=tmp_path / "run", quiet=False, **GROWING)
+    assert seen == [16] * 3 + [16] * 3 + [24] * 3 + [32] * 3
+    assert "sizes: 16 px from epoch 1, 24 px from epoch 3, 32 px from epoch 4" in capsys.readouterr().err
+    with Image.open(tmp_path / "run" / "samples" / "epoch-0001.png") as grid:
+        assert grid.height == 3 * 32  # what is looked at has the full size from the first epoch on
+
+
+def test_sizes_that_the_backbone_does_not_take_are_refused(pictures: Path, labelled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(OptionError, match=r"multiple of 32, the coarsest stride.*--backbone residual"):
+        pretint.pretrain(data=pictures, out=out, **PRETRAIN | {"size": 32, "loop": GROWING["loop"]})
+    with pytest.raises(OptionError, match="multiple of 8"):
+        pretint.pretrain(data=pictures, out=out, **GROWING | {"loop": {**GROWING["loop"], "first_size": 20}})
+    with pytest.raises(OptionError, match="must not be above --size 32"):
+        pretint.pretrain(data=pictures, out=out, **GROWING | {"loop": {**GROWING["loop"], "first_size": 40}})
+    task = {name: value for name, value in GROWING.items() if name != "pretext"} | {"multilabel": {"head": "paper"}}
+    with pytest.raises(OptionError, match=r"--multilabel\.head pooled"):
+        pretint.finetune(task="multilabel", data=labelled, out=out, **task)
+    assert not out.exists()
+
+
+def test_a_second_run_beside_the_first_looks_at_no_picture(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[object] = []
+    read = looking.read_rgb
+    monkeypatch.setattr(looking, "read_rgb", lambda where, at_least: (opened.append(where), read(where, at_least))[1])
+    for name, expected in (("one", 16), ("two", 0)):
+        opened.clear()
+        pretint.pretrain(data=pictures, out=tmp_path / name, **PRETRAIN)
+        assert len(opened) == expected
+    (tmp_path / "one" / "run.json").write_text("damaged")  # and what the first knows is the second's own by now
+    pretint.pretrain(data=pictures, out=tmp_path / "three", **PRETRAIN)
+    assert opened == []

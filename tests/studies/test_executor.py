@@ -96,3 +96,15 @@ def test_no_process_to_be_had_fails_the_jobs_and_hangs_nothing(tmp_path: Path, m
     )
     assert [outcome["state"] for outcome in outcomes] == ["failed", "failed"]
     assert "Cannot allocate memory" in outcomes[0]["error"]
+
+
+def test_an_outcome_may_bring_further_jobs(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def done(asked: Any, outcome: dict[str, Any]) -> list[dict[str, Any]]:
+        seen.append(asked["key"])
+        assert outcome["state"] == "finished"
+        return [job("third"), job("fourth")] if asked["key"] == "second" else []
+
+    run_jobs([job("first"), job("second")], count=1, threads=1, folder=tmp_path, done=done)
+    assert seen == ["first", "second", "third", "fourth"]

@@ -83,6 +83,7 @@ class Training:
     size: int = 16
     batch_size: int = 4
     seed: int = 3
+    size_at: Callable[[int], int] | None = None
 
     def run(self, out: Path, stops: Sequence[int] = (), workers: Sequence[int] = (0,), **loop: Any) -> "Outcome":
         """Train in ``out``; stop after each number of steps in ``stops`` and resume.
@@ -109,7 +110,8 @@ class Training:
         run = run or RunFolder.open(out)
         feed = StoppingFeed(
             self.records, size=self.size, view=ViewOptions(), batch_size=self.batch_size, seed=self.seed, workers=workers,
-            rank=fabric.global_rank, world=fabric.world_size, micro=options.accumulate, **self.feed,
+            rank=fabric.global_rank, world=fabric.world_size, micro=options.accumulate,
+            **self.feed, **({"size_at": self.size_at} if self.size_at else {}),
         )  # fmt: skip
         done = (run.pointer("last") or {"step": 0})["step"]
         feed.stop = StopAfter(10**9 if stop is None else stop - done)

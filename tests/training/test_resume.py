@@ -82,6 +82,12 @@ def test_options_of_the_loop_resume(trainings: dict[str, Training], kind: str, l
     trainings[kind].run(tmp_path / "stopped", [2, 6, 7], **loop).assert_equal(one)
 
 
+@pytest.mark.parametrize("stop", [2, 3, 5])
+def test_growing_sizes_resume(pictures: Path, stop: int, tmp_path: Path) -> None:
+    training = pretraining(pictures, tiny(backbone="residual", size=32), size_at={0: 16, 1: 24, 2: 32}.__getitem__)
+    training.run(tmp_path / "stopped", [stop], (0, 2)).assert_equal(training.run(tmp_path / "whole"))
+
+
 def test_the_authors_step_resumes(pictures: Path, tmp_path: Path) -> None:
     values = tiny(
         unet={"normalization": "batch-always", "dropout_at_inference": True},

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from pretint.data import picture_hash
 from pretint.data.looking import Progress, look
+from pretint.data.looks import HASHED
 from pretint.data.reading import read_rgb
-from pretint.data.record import Record, Span
+from pretint.data.record import Joined, Record, Span, pick
 from pretint.errors import DataError
 
 MOST = 56
@@ -94,7 +95,7 @@ def near_copies(
         pool: the larger set.
         test: the smaller one.
         workers: processes that open pictures; 0 opens them here.
-        cache: file of earlier looks, used and brought up to date; a run's ``screening.tsv`` is one.
+        cache: file of earlier looks, used and brought up to date; a run's ``looks.safetensors`` is one.
         progress: told (pictures looked at, all pictures) now and then.
         earlier: further such files, which are only read.
 
@@ -102,16 +103,17 @@ def near_copies(
         DataError: a picture went missing meanwhile.
         ResourceError: a process was killed.
     """
-    records = [*pool, *test]
-    looks = look([record.where for record in records], workers, cache, progress, earlier)
+    records = Joined([("", pool), ("", test)])
+    looks = look(records, workers, cache, progress, earlier)
+    hashed = looks.state == HASHED
     unseen = [
-        (r.id, s.fault or "hardly more than one grey") for r, s in zip(records, looks, strict=True) if not s.hashes
+        (records[i].id, looks.faults.get(i, "hardly more than one grey")) for i in np.flatnonzero(~hashed).tolist()
     ]
-    seen = [[i for i, s in enumerate(part) if s.hashes] for part in (looks[: len(pool)], looks[len(pool) :])]
-    ones, others = [pool[i] for i in seen[0]], [test[i] for i in seen[1]]
+    count = len(pool)
+    ones, others = pick(pool, np.flatnonzero(hashed[:count])), pick(test, np.flatnonzero(hashed[count:]))
     found = (
-        picture_hash.words(b"".join(looks[i].hashes for i in seen[0])),
-        picture_hash.words(b"".join(looks[len(pool) + i].hashes for i in seen[1])),
+        picture_hash.words(looks.hashes[:count][hashed[:count]]),
+        picture_hash.words(looks.hashes[count:][hashed[count:]]),
     )
     views = lru_cache(64)(_views)
     pairs = []

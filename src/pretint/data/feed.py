@@ -142,9 +142,10 @@ Batches = Generator[Batch, None, None]
 
 @dataclass(frozen=True)
 class _Address:
-    """A batch that a worker is to make: positions in the records, and the epoch (None: without chance)."""
+    """A batch that a worker is to make: positions in the records, side in pixels, and the epoch (None: without chance)."""
 
     positions: tuple[int, ...]
+    size: int
     epoch: int | None
 
 
@@ -155,14 +156,13 @@ class _Pictures(Dataset["Batch | PretintError"]):
         self,
         records: Sequence[Record],
         numbers: Sequence[int],
-        size: int,
         options: ViewOptions,
         seed: int,
         labels: np.ndarray | None,
         mask_map: Mapping[int, int] | None,
     ) -> None:
         self.records, self.numbers = records, numbers
-        self.size, self.options, self.seed = size, options, seed
+        self.options, self.seed = options, seed
         self.labels, self.mask_map = labels, mask_map
 
     def __getitem__(self, address: _Address) -> "Batch | PretintError":
@@ -180,7 +180,7 @@ class _Pictures(Dataset["Batch | PretintError"]):
             )
             # Drawn first, so that a change of the crop leaves the mirroring as it was.
             flips.append(draws is not None and self.options.flip and draws.random() < 0.5)
-            rgb, mask = view(*self._read(record), self.size, self.options, draws)
+            rgb, mask = view(*self._read(record, address.size), address.size, self.options, draws)
             pictures.append(rgb)
             if mask is not None:
                 masks.append(mask)
@@ -195,9 +195,9 @@ class _Pictures(Dataset["Batch | PretintError"]):
             mask=torch.from_numpy(np.stack(masks)) if masks else None,
         )
 
-    def _read(self, record: Record) -> tuple[np.ndarray | Image.Image, np.ndarray | None]:
+    def _read(self, record: Record, size: int) -> tuple[np.ndarray | Image.Image, np.ndarray | None]:
         if self.mask_map is None:
-            return read_picture(record.where, side_to_decode(self.size, self.options)), None
+            return read_picture(record.where, side_to_decode(size, self.options)), None
         return read_pair(record, self.mask_map)
 
 
@@ -220,6 +220,7 @@ class Feed:
         micro: parts into which a rank's part of the batch is cut, handed out one after the other.
         numbers: the pictures' numbers in the full list, where the records are a part of it; default 0, 1, ...
         pin: page-locked memory, for a GPU.
+        size_at: side of the squares by epoch, where it changes; default ``size`` in all.
 
     Raises:
         OptionError: the batch cannot be shared out, or the records do not fill one batch.
@@ -245,6 +246,7 @@ class Feed:
         micro: int = 1,
         numbers: Sequence[int] | None = None,
         pin: bool = False,
+        size_at: Callable[[int], int] | None = None,
     ) -> None:
         if batch_size < 1 or batch_size % (world * micro):
             raise OptionError(
@@ -261,7 +263,8 @@ class Feed:
             raise OptionError(
                 f"--batch-size {batch_size} is more than the {self.count} pictures there are; take a smaller batch"
             )
-        self._pictures = _pictures(records, numbers, size, view, seed, target, classes, mask_map)
+        self.size_at = size_at or (lambda epoch: size)
+        self._pictures = _pictures(records, numbers, view, seed, target, classes, mask_map)
 
     def epoch_order(self, epoch: int) -> np.ndarray:
         """Positions of the records in the order of an epoch, int64 (N,)."""
@@ -286,7 +289,7 @@ class Feed:
                 known, order = epoch, self.epoch_order(epoch)
             whole = order[place * self.batch_size : (place + 1) * self.batch_size]
             parts = np.array_split(np.array_split(whole, self.world)[self.rank], self.micro)
-            yield from (_Address(tuple(part.tolist()), epoch) for part in parts)
+            yield from (_Address(tuple(part.tolist()), self.size_at(epoch), epoch) for part in parts)
 
 
 def once(
@@ -310,15 +313,14 @@ def once(
     Of several processes, each gets every world-th picture. Arguments and errors as in ``Feed``.
     """
     mine = range(rank, len(records), world)
-    addresses = (_Address(tuple(mine[i : i + batch_size]), None) for i in range(0, len(mine), batch_size))
-    pictures = _pictures(records, numbers, size, view.evaluation(), seed, target, classes, mask_map)
+    addresses = (_Address(tuple(mine[i : i + batch_size]), size, None) for i in range(0, len(mine), batch_size))
+    pictures = _pictures(records, numbers, view.evaluation(), seed, target, classes, mask_map)
     return _load(pictures, addresses, workers, pin)
 
 
 def _pictures(
     records: Sequence[Record],
     numbers: Sequence[int] | None,
-    size: int,
     options: ViewOptions,
     seed: int,
     target: Target,
@@ -332,7 +334,6 @@ def _pictures(
     return _Pictures(
         records,
         range(len(records)) if numbers is None else numbers,
-        size,
         options,
         seed,
         label_matrix(records, classes) if target == "labels" else None,

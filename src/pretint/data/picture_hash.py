@@ -73,8 +73,8 @@ def hashes(rgb: NDArray[np.uint8]) -> bytes:
     return np.packbits(coefficients[:, _KEPT] > 0, axis=-1).tobytes()
 
 
-def words(found: bytes) -> NDArray[np.uint64]:
-    """Hashes of N pictures, joined, as uint64 (N, VIEWS, WORDS)."""
+def words(found: bytes | NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Hashes of N pictures, joined or (N, SIZE), as uint64 (N, VIEWS, WORDS)."""
     return np.frombuffer(found, np.uint64).reshape(-1, VIEWS, WORDS)
 
 

@@ -14,19 +14,20 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple, overload
 
 import numpy as np
 from PIL import Image
 
 from pretint.data import shards
+from pretint.data.file_records import Lines
 from pretint.data.processes import in_order
 from pretint.data.reading import read_picture
-from pretint.data.record import Record, Span, fingerprint
+from pretint.data.record import Record, Span, facts, fingerprint, pick
 from pretint.errors import DataError, Interrupted, ResourceError, RunError
 from pretint.run_folder import write_atomically
 
@@ -87,6 +88,37 @@ class _Encoded(NamedTuple):
     digest: bytes
 
 
+class _Work(Sequence[tuple[Record, str]]):
+    """Pictures and their names in the tars, in the order in which they are written; pairs are made when they are asked for."""
+
+    def __init__(self, records: Sequence[Record], ending: str) -> None:
+        names = _lines(shards.member_names((fact.id for fact in facts(records)), ending))
+        order = sorted(range(len(names)), key=lambda place: shards.walk_order(names[place]))
+        self.records = pick(records, np.array(order, np.int64))
+        self._names, self._order = names, np.array(order, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[Record, str]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[tuple[Record, str], ...]: ...
+
+    def __getitem__(self, place: int | slice) -> tuple[Record, str] | tuple[tuple[Record, str], ...]:
+        if isinstance(place, slice):
+            return tuple(self[i] for i in range(*place.indices(len(self))))
+        return self.records[place], self._names[int(self._order[place])]
+
+
+def _lines(names: Iterable[str]) -> Lines:
+    text = bytearray()
+    for name in names:
+        text += f"{name}\n".encode()
+    return Lines(text)
+
+
 @dataclass(frozen=True)
 class _Task:
     """Pictures that a process is to encode, and their names in the tar."""
@@ -124,9 +156,8 @@ def prepare(
         Interrupted: stopped by ``stop``.
         ResourceError: a process was killed, or the disk is full.
     """
-    names = shards.member_names((record.id for record in records), shards.ENDINGS[how.format])
-    work = sorted(zip(records, names, strict=True), key=lambda pair: shards.walk_order(pair[1]))
-    plan = {**asdict(how), "source": fingerprint(record for record, _ in work), "listed": len(work)}
+    work = _Work(records, shards.ENDINGS[how.format])
+    plan = {**asdict(how), "source": fingerprint(work.records), "listed": len(work)}
     description = _begin(out, plan, resume)
     if description["state"] == "finished":
         return _told(out, description)
@@ -276,12 +307,12 @@ class _Tar:
 
 def _finish(out: Path, description: dict[str, Any], notes: Sequence[dict[str, Any]], most_broken: float) -> Prepared:
     """Index and description of whole shards; the notes go."""
-    rows, names, digests, broken = [np.empty(0, shards.ROW)], [], bytearray(), []
+    rows, names, digests, broken = [np.empty(0, shards.ROW)], bytearray(), bytearray(), []
     for number in range(len(notes)):
         note = _note(out, number)
         broken += note["broken"]
         rows.append(np.array([(number, *numbers) for _, *numbers, _ in note["rows"]], dtype=shards.ROW))
-        names += [row[0] for row in note["rows"]]
+        names += "".join(f"{row[0]}\n" for row in note["rows"]).encode()
         digests += bytes.fromhex("".join(row[-1] for row in note["rows"]))
     text = io.StringIO()
     csv.writer(text, delimiter="\t", lineterminator="\n").writerows(
@@ -302,14 +333,15 @@ def _finish(out: Path, description: dict[str, Any], notes: Sequence[dict[str, An
     table = io.BytesIO()
     np.save(table, np.concatenate(rows), allow_pickle=False)
     write_atomically(out / shards.INDEX, table.getvalue())
-    write_atomically(out / shards.NAMES, "".join(f"{name}\n" for name in names).encode())
+    write_atomically(out / shards.NAMES, bytes(names))
+    lines = Lines(names)
     done = {
         **description,
         "state": "finished",
         "format": description["plan"]["format"],
-        "pictures": len(names),
+        "pictures": len(lines),
         "broken": len(broken),
-        "fingerprint": shards.content_fingerprint(names, bytes(digests)),
+        "fingerprint": shards.content_fingerprint(lines, digests),
         # The last note may be of broken pictures alone, without a tar.
         "tars": [{key: note[key] for key in ("name", "bytes", "pictures")} for note in notes if note["pictures"]],
     }

@@ -1,8 +1,9 @@
 """What a layout hands on: records of pictures, and the source that lists them by split."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -76,14 +77,38 @@ class Record:
         return self.span or self.path
 
 
-class Picked(Sequence[Record]):
-    """Some records of a list whose records are made when they are asked for; so are these."""
+class Fact(NamedTuple):
+    """What tells a picture from every other, without opening it.
 
-    def __init__(self, records: Sequence[Record], places: NDArray[np.int64]) -> None:
-        self._records, self._places = records, places
+    Attributes:
+        id: of its record.
+        where: its path, and its name within it where it lies in a file of many.
+        size: bytes; -1 where the file is gone.
+        changed: when its file was changed last, in ns since 1970; -1 where it is gone.
+        labels: as the record has them.
+    """
 
-    def __len__(self) -> int:
-        return len(self._places)
+    id: str
+    where: str
+    size: int
+    changed: int
+    labels: tuple[str, ...] | None = None
+
+
+class LazyRecords(Sequence[Record]):
+    """Records that are made when they are asked for: a million take as much memory as their names.
+
+    A subclass gives ``__len__``, ``record`` and ``facts``; its records have no masks. Nothing in it may be a Python object a record: processes that are forked
+    share arrays and bytes, but of objects each would in time have a copy.
+    """
+
+    def record(self, place: int) -> Record:
+        """The record at a place, from 0 to below the length."""
+        raise NotImplementedError
+
+    def facts(self, places: NDArray[np.int64]) -> Iterator[Fact]:
+        """What is known of the pictures at some places, in their order; makes no records."""
+        raise NotImplementedError
 
     @overload
     def __getitem__(self, place: int) -> Record: ...
@@ -92,16 +117,73 @@ class Picked(Sequence[Record]):
     def __getitem__(self, place: slice) -> tuple[Record, ...]: ...
 
     def __getitem__(self, place: int | slice) -> Record | tuple[Record, ...]:
-        if isinstance(place, slice):
-            return tuple(self._records[i] for i in self._places[place].tolist())
+        chosen = range(len(self))[place]
+        return self.record(chosen) if isinstance(chosen, int) else tuple(map(self.record, chosen))
+
+
+class Picked(LazyRecords):
+    """Some records of a list whose records are made when they are asked for; so are these."""
+
+    def __init__(self, records: Sequence[Record], places: NDArray[np.int64]) -> None:
+        self._records, self._places = records, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def record(self, place: int) -> Record:
         return self._records[int(self._places[place])]
 
+    def facts(self, places: NDArray[np.int64]) -> Iterator[Fact]:
+        return facts(self._records, self._places[places])
 
-def pick(records: Sequence[Record], places: Iterable[int]) -> Sequence[Record]:
+
+class Joined(LazyRecords):
+    """Lists one after the other, with something before the ids of each; labels, masks and boxes are not handed on."""
+
+    def __init__(self, lists: Iterable[tuple[str, Sequence[Record]]]) -> None:
+        self._lists = list(lists)
+        self._ends = np.cumsum([len(records) for _, records in self._lists])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self._lists else 0
+
+    def record(self, place: int) -> Record:
+        which = int(np.searchsorted(self._ends, place, side="right"))
+        prefix, records = self._lists[which]
+        found = records[place - int(self._ends[which]) + len(records)]
+        return Record(prefix + found.id, found.path, span=found.span)
+
+    def facts(self, places: NDArray[np.int64]) -> Iterator[Fact]:
+        which = np.searchsorted(self._ends, places, side="right")
+        for run in np.split(np.arange(len(places)), np.flatnonzero(np.diff(which)) + 1) if len(places) else ():
+            prefix, records = self._lists[which[run[0]]]
+            begin = self._ends[which[run[0]]] - len(records)
+            for found in facts(records, places[run] - begin):
+                yield found._replace(id=prefix + found.id, labels=None)
+
+
+def facts(records: Sequence[Record], places: NDArray[np.int64] | None = None) -> Iterator[Fact]:
+    """What tells the pictures of records from all others, of all or of those at some places; no picture is opened."""
+    places = np.arange(len(records)) if places is None else places
+    if isinstance(records, LazyRecords):
+        yield from records.facts(places)
+        return
+    for place in places.tolist():
+        record = records[place]
+        try:
+            status = record.path.stat()
+        except OSError:
+            yield Fact(record.id, str(record.where), -1, -1, record.labels)
+        else:
+            size = status.st_size if record.span is None else record.span.size
+            yield Fact(record.id, str(record.where), size, status.st_mtime_ns, record.labels)
+
+
+def pick(records: Sequence[Record], places: Iterable[int] | NDArray[np.int64]) -> Sequence[Record]:
     """The records at some places, in the order of the places; a list that makes its records when they are asked for stays one."""
     if isinstance(records, tuple | list):
         return tuple(records[i] for i in places)
-    return Picked(records, np.fromiter(places, np.int64))
+    return Picked(records, places if isinstance(places, np.ndarray) else np.fromiter(places, np.int64))
 
 
 class Listed(NamedTuple):
@@ -183,7 +265,7 @@ class Source:
         return Listed(name, self.split(name))
 
 
-def fingerprint(records: Iterable[Record]) -> str:
+def fingerprint(*lists: Sequence[Record]) -> str:
     """A short name of the data: 16 hex digits of SHA-256 over ids, labels, file sizes of pictures and masks, in their order.
 
     Equal where the same pictures are given in the same order, wherever their folder lies, and whether they lie there as files or in
@@ -193,18 +275,17 @@ def fingerprint(records: Iterable[Record]) -> str:
         DataError: a file is gone.
     """
     digest = hashlib.sha256()
-    there: set[Path] = set()  # files of many pictures that were seen to be there
-    for record in records:
-        try:
-            if record.span is None or record.path not in there:
-                size = record.path.stat().st_size
-            if record.span is not None:
-                there.add(record.path)
-                size = record.span.size
-            sizes = (size, record.mask.stat().st_size if record.mask else None)
-        except OSError as error:
-            raise DataError(
-                f"{error.filename}: this file was listed but is gone; restore it or list the folder anew"
-            ) from None
-        digest.update(repr((record.id, record.labels, sizes)).encode())
+    for records in lists:
+        # Lists that make their records when they are asked for have no masks.
+        masks = repeat(None) if isinstance(records, LazyRecords) else (record.mask for record in records)
+        for mask, fact in zip(masks, facts(records), strict=False):
+            mask_size, gone = None, fact.where if fact.size < 0 else None
+            if mask:
+                try:
+                    mask_size = mask.stat().st_size
+                except OSError:
+                    gone = gone or str(mask)
+            if gone:
+                raise DataError(f"{gone}: this file was listed but is gone; restore it or list the folder anew")
+            digest.update(repr((fact.id, fact.labels, (fact.size, mask_size))).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pretint.data.looking import Look, Progress, look, look_at
+from pretint.data.looking import Progress, look, look_at
+from pretint.data.looks import BROKEN, Looks
 from pretint.data.record import Record, pick
 from pretint.errors import DataError
 
@@ -64,7 +65,9 @@ class Screening:
 
 def is_grey(rgb: NDArray[np.uint8]) -> bool:
     """Whether a picture (H, W, 3) is grey by the rule of the first look; one that is tinted has a colour, so it is not."""
-    return _kind(look_at(rgb)) == "grey"
+    seen = look_at(rgb)
+    grey, _ = _colourless(np.array([[seen.spread, seen.left, seen.a, seen.b]]))
+    return bool(grey[0])
 
 
 def screen(
@@ -73,6 +76,7 @@ def screen(
     cache: Path | None = None,
     progress: Progress | None = None,
     most_broken: float = 0.05,
+    earlier: Sequence[Path] = (),
 ) -> Screening:
     """Look at every picture once.
 
@@ -82,42 +86,40 @@ def screen(
         cache: file of earlier looks, used and brought up to date.
         progress: told (pictures looked at, all pictures) now and then.
         most_broken: the largest share of broken pictures that is left out without stopping.
+        earlier: further such files, which are only read.
 
     Raises:
         DataError: too many pictures are broken.
         ResourceError: a process was killed.
     """
-    return _sum_up(records, look([record.where for record in records], workers, cache, progress), most_broken)
+    return _sum_up(records, look(records, workers, cache, progress, earlier, hashes=False), most_broken)
 
 
-def _sum_up(records: Sequence[Record], seen: list[Look], most_broken: float) -> Screening:
-    broken = tuple((r.id, s.fault) for r, s in zip(records, seen, strict=True) if s.fault)
+def _sum_up(records: Sequence[Record], looks: Looks, most_broken: float) -> Screening:
+    broken = tuple((records[place].id, fault) for place, fault in sorted(looks.faults.items()))
     if len(broken) > most_broken * len(records):
         raise DataError(
             f"{len(broken)} of {len(records)} pictures cannot be read, more than the {most_broken:.0%} that are left out without stopping; "
             f"mend or remove them (the first: {broken[0][1]})"
         )
-    kinds = [_kind(s) for s in seen]
-    kept = [i for i, kind in enumerate(kinds) if kind == "colour"]
+    from pretint.color import AB_SCALE
+
+    readable = looks.state != BROKEN
+    grey, tinted = (mask & readable for mask in _colourless(looks.numbers))
+    kept = readable & ~grey & ~tinted
+    mean = looks.numbers[kept, 2:].mean(axis=0) if kept.any() else np.zeros(2)
     return Screening(
-        kept=pick(records, kept),
-        readable=pick(records, (i for i, kind in enumerate(kinds) if kind != "broken")),
+        kept=pick(records, np.flatnonzero(kept)),
+        readable=pick(records, np.flatnonzero(readable)),
         broken=broken,
-        grey=tuple(r.id for r, kind in zip(records, kinds, strict=True) if kind in ("grey", "tinted")),
-        tinted=tuple(r.id for r, kind in zip(records, kinds, strict=True) if kind == "tinted"),
-        mean_ab=_mean_ab([seen[i] for i in kept]),
+        grey=tuple(records[i].id for i in np.flatnonzero(grey | tinted).tolist()),
+        tinted=tuple(records[i].id for i in np.flatnonzero(tinted).tolist()),
+        mean_ab=(mean / AB_SCALE).tolist(),
     )
 
 
-def _mean_ab(seen: list[Look]) -> list[float]:
-    from pretint.color import AB_SCALE
-
-    return [float(np.mean([getattr(s, axis) for s in seen or [Look("")]])) / AB_SCALE for axis in "ab"]
-
-
-def _kind(seen: Look) -> str:
-    if seen.fault:
-        return "broken"
-    if seen.spread < SPREAD and np.hypot(seen.a, seen.b) < NEUTRAL:
-        return "grey"
-    return "tinted" if seen.left < SPREAD else "colour"
+def _colourless(numbers: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which pictures are grey, and which of the others tinted, from spread, left, a and b (N, 4)."""
+    spread, left, a, b = numbers.T
+    grey = (spread < SPREAD) & (np.hypot(a, b) < NEUTRAL)
+    return grey, ~grey & (left < SPREAD)

@@ -12,15 +12,16 @@ ending, since WebDataset takes all behind the first for the ending.
 import hashlib
 import json
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pretint.data.record import Record, Span
+from pretint.data.file_records import Lines
+from pretint.data.record import Fact, LazyRecords, Record, Span
 from pretint.errors import DataError
 
 DESCRIPTION, INDEX, NAMES = "shards.json", "index.npy", "names.txt"
@@ -46,16 +47,16 @@ class Shards:
     folder: Path
     description: dict[str, Any]
     rows: NDArray[np.void]
-    names: "Lines"
+    names: Lines
 
     def records(self) -> "ShardRecords":
         """A record a picture, in the order of the index."""
         return ShardRecords(self)
 
 
-class ShardRecords(Sequence[Record]):
-    """Records that are made when they are asked for: a million of them take no more memory than index and names, some 60 MB, which
-    processes that are forked share."""
+class ShardRecords(LazyRecords):
+    """Records of pictures in shards: a million take no more memory than index and names, some 60 MB, which processes that are forked
+    share."""
 
     def __init__(self, shards: Shards) -> None:
         self._rows, self._names = shards.rows, shards.names
@@ -65,33 +66,23 @@ class ShardRecords(Sequence[Record]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, place: int) -> Record: ...
+    def facts(self, places: NDArray[np.int64]) -> Iterator[Fact]:
+        changed = []
+        for tar in self._tars:
+            try:
+                changed.append(tar.stat().st_mtime_ns)
+            except OSError:
+                changed.append(-1)
+        for place in places.tolist():
+            row, name = self._rows[place], self._names[place]
+            tar = int(row["tar"])
+            size = int(row["size"]) if changed[tar] >= 0 else -1
+            yield Fact(name, f"{self._tars[tar]}/{name}", size, changed[tar])
 
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Record, ...]: ...
-
-    def __getitem__(self, place: int | slice) -> Record | tuple[Record, ...]:
-        if isinstance(place, slice):
-            return tuple(self[i] for i in range(*place.indices(len(self))))
+    def record(self, place: int) -> Record:
         tar, offset, size, height, width = self._rows[place].tolist()
         name, path = self._names[place], self._tars[tar]
         return Record(name, path, span=Span(path, name, offset, size, (height, width) if self._plain else None))
-
-
-class Lines:
-    """The lines of a text in UTF-8, each ended, as strings that are made when they are asked for."""
-
-    def __init__(self, text: bytes) -> None:
-        self._text = text
-        self._ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getitem__(self, place: int) -> str:
-        place = range(len(self))[place]
-        return self._text[self._ends[place - 1] + 1 if place else 0 : self._ends[place]].decode()
 
 
 def describes(folder: Path) -> bool:
@@ -167,10 +158,9 @@ def member(name: str, content: bytes) -> tuple[bytes, int]:
     return written + content + bytes(-len(content) % tarfile.BLOCKSIZE), len(written)
 
 
-def member_names(ids: Iterable[str], ending: str) -> list[str]:
+def member_names(ids: Iterable[str], ending: str) -> Iterator[str]:
     """A name for each id, all different: the id without its ending, without other dots or signs that a list of lines cannot hold."""
     taken: set[str] = set()
-    names = []
     for identity in ids:
         folder, slash, file = identity.rpartition("/")
         stem = file.rpartition(".")[0] or file
@@ -181,17 +171,20 @@ def member_names(ids: Iterable[str], ending: str) -> list[str]:
             number += 1
             name = f"{plain}_{number}"
         taken.add(name)
-        names.append(name + ending)
-    return names
+        yield name + ending
 
 
-def walk_order(name: str) -> tuple[tuple[bool, str], ...]:
-    """Sorts names as a folder of the unpacked files is walked: by name, files before folders."""
+def walk_order(name: str) -> str:
+    """Sorts names as a folder of the unpacked files is walked: by name, files before folders.
+
+    One string a name and no tuples, which would take a gigabyte for a few million; the signs that mark files, folders and ends stand
+    before all that names can hold.
+    """
     *folders, file = name.split("/")
-    return (*((True, folder) for folder in folders), (False, file))
+    return "".join(f"\2{folder}\0" for folder in folders) + f"\1{file}"
 
 
-def content_fingerprint(names: Sequence[str], digests: bytes) -> str:
+def content_fingerprint(names: Iterable[str], digests: bytes | bytearray) -> str:
     """A short name of what shards hold: 16 hex digits of SHA-256 over names and SHA-256 digests of the pictures' bytes, in their order.
 
     It does not depend on how the pictures are dealt out to tars.

@@ -8,6 +8,7 @@ with what remains.
 
 from collections.abc import Sequence
 from itertools import combinations
+from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,18 @@ def iterative_stratification(
     left = labels.sum(axis=0)  # (K + 1,) pictures of the class not dealt out yet
     while left.any():
         rarest = int(np.where(left > 0, left, count + 1).argmin())
-        for row in draws.permutation(np.flatnonzero((part_of < 0) & labels[:, rarest])):
+        rows = draws.permutation(np.flatnonzero((part_of < 0) & labels[:, rarest]))
+        if labels.shape[1] == 1 and len(sizes) == 2:
+            # Pictures without labels go to the larger part until both want as many: at once, since there may be a million. One less,
+            # since the difference is rounded.
+            part = int(wanted[:, 0].argmax())
+            sure = max(0, floor(wanted[part, 0] - wanted[1 - part, 0]) - 1)
+            part_of[rows[:sure]] = part
+            room[part] -= sure
+            wanted[part] -= sure
+            left -= sure
+            rows = rows[sure:]
+        for row in rows:
             # The part that wants this class most; among equals the one with most room; then chance.
             wish = np.where(room > 0, wanted[:, rarest], -np.inf)
             best = np.flatnonzero(wish == wish.max())
@@ -159,9 +171,9 @@ def carve_validation(
         raise OptionError(
             f"--validation {share_or_count} leaves none of the {total} pictures to train on; take a smaller part"
         )
-    classes = sorted({name for record in records for name in record.labels or ()})
-    known = all(record.labels is not None for record in records)
-    labels = label_matrix(records, classes) if known else np.zeros((total, 0), dtype=bool)
+    labels = np.zeros((total, 0), dtype=bool)
+    if all(record.labels is not None for record in records):
+        labels = label_matrix(records, sorted({name for record in records for name in record.labels or ()}))
     draws = generator(seed, "validation")
     training, validation = iterative_stratification(labels, [total - count, count], draws)
     return pick(records, training), pick(records, validation)

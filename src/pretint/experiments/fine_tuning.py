@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from pretint import recipe
-from pretint.data.feed import Batches, Target, once
+from pretint.data.feed import Batches, once
 from pretint.data.layouts import open_source
 from pretint.data.masks import validate_masks
 from pretint.data.record import Record, Source, fingerprint
 from pretint.data.splits import carve_validation, label_matrix, subset
-from pretint.errors import DataError
+from pretint.errors import DataError, OptionError
 from pretint.experiments.architecture import RANDOM_FROZEN
 from pretint.experiments.initializing import initialize
 from pretint.experiments.options import FinetuneOptions
@@ -30,8 +30,13 @@ class Numbered(NamedTuple):
     numbers: tuple[int, ...]
 
 
-def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
+def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool = False) -> FinetuneResult:
     """Run or resume a fine-tuning.
+
+    Args:
+        options: what is asked for.
+        quiet: print no progress.
+        masks_seen: the masks of the list were looked at by the caller, who starts many trainings on them.
 
     Raises:
         PretintError: the options, the data, the weights or the folder are not right.
@@ -48,10 +53,18 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
             f"--data {options.data}: the layout {source.layout} has no {kind} here, which {options.task} needs"
         )
     chosen = source.training_split(options.split)
-    numbered, held_out = labelled_pictures(options, source, chosen.records, target)
+    if target == "mask" and not masks_seen:
+        validate_masks(chosen.records, source.mask_map)
+    numbered, held_out = labelled_pictures(options, source, chosen.records)
     training = numbered.records
     seed_weights(options.seed)
-    task, network = build_task_network(recipe.as_values(options), classes)
+    values = recipe.as_values(options)
+    task, network = build_task_network(values, classes)
+    if options.loop.first_size and values[options.task].get("head") == "paper":
+        raise OptionError(
+            f"--loop.first-size {options.loop.first_size}: the paper's head fits one size alone; "
+            f"leave it out, or take --{options.task}.head pooled"
+        )
     account = initialize(network, options.init)
 
     start = begin("finetune", options, quiet)
@@ -94,15 +107,13 @@ def finetune(options: FinetuneOptions, quiet: bool = False) -> FinetuneResult:
 
 
 def labelled_pictures(
-    options: FinetuneOptions, source: Source, records: Sequence[Record], target: Target
+    options: FinetuneOptions, source: Source, records: Sequence[Record]
 ) -> tuple[Numbered, Sequence[Record]]:
     """Training pictures of a list with their numbers in the full list, and held-out ones.
 
     Validation is carved out first, so that every fraction is scored on the same; a picture keeps its number, and with it
     its crops, in every fraction.
     """
-    if target == "mask":
-        validate_masks(records, source.mask_map)
     training, held_out = (
         carve_validation(records, options.validation, options.seed) if options.validation else (records, ())
     )

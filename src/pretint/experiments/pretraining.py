@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,17 +14,18 @@ from pretint.color import join
 from pretint.data.duplicates import near_copies
 from pretint.data.feed import Batches, once
 from pretint.data.layouts import open_pool, open_source
+from pretint.data.looks import LOOKS
 from pretint.data.record import Record, fingerprint, pick
 from pretint.data.screening import screen
 from pretint.data.splits import carve_validation
-from pretint.errors import DataError
+from pretint.errors import DataError, RunError
 from pretint.experiments.early_signal import EarlySignal, choose_pictures
 from pretint.experiments.options import PretrainOptions
 from pretint.experiments.results import PretrainResult
 from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of_best, seed_weights
 from pretint.objective import Objective
 from pretint.pretexts.pretext import Pretext, build_pretext
-from pretint.run_folder import RunFolder
+from pretint.run_folder import MANIFEST, RunFolder
 from pretint.training.progress import counting
 
 SAMPLES = 8
@@ -48,7 +49,7 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
         start.note(
             data={
                 "folders": [str(folder) for folder in options.data],
-                "fingerprint": start.check_fingerprint(fingerprint(chain(training, held_out))),
+                "fingerprint": start.check_fingerprint(fingerprint(training, held_out)),
                 "training": len(training),
                 "held_out": len(held_out),
             },
@@ -83,14 +84,16 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record],
     apart = _apart(options)
     if not start.first:
         start.fabric.barrier()  # the first process looks at the pictures, the others at what it wrote down
-    rest, copies = _without_copies(pool, apart, start) if apart else (pool, [])
+    earlier = _looks_of_others(options, start.run)
+    rest, copies = _without_copies(pool, apart, start, earlier) if apart else (pool, [])
     with counting("looking at the pictures", start.quiet or not start.first) as progress:
         screening = screen(
             rest,
             workers=start.workers,
-            cache=start.run.path / "screening.tsv",
+            cache=start.run.path / LOOKS,
             progress=progress,
             most_broken=options.most_broken,
+            earlier=earlier,
         )
     kept = screening.kept if not options.keep_grey else screening.readable
     if start.first:
@@ -113,6 +116,22 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record],
     return training, held_out, screening.mean_ab
 
 
+def _looks_of_others(options: PretrainOptions, run: RunFolder) -> list[Path]:
+    """Looks that other runs beside this one have kept of the same folders: a second run on the same pictures need not look again."""
+    ours = {folder.resolve() for folder in options.data}
+    found = []
+    for looks in run.path.parent.glob(f"*/{LOOKS}"):
+        if looks.parent == run.path or not (looks.parent / MANIFEST).is_file():
+            continue
+        try:
+            folders = RunFolder(looks.parent).manifest["data"]["folders"]
+        except (RunError, KeyError):
+            continue  # damaged, or it came to no pictures: then its looks are left alone
+        if ours & {Path(folder).resolve() for folder in folders}:
+            found.append(looks)
+    return sorted(found, key=lambda looks: looks.stat().st_mtime, reverse=True)
+
+
 def _apart(options: PretrainOptions) -> tuple[Record, ...]:
     """The test pictures that must not be in the pool, each under its whole path."""
     sources = [open_source(folder) for folder in options.apart_from]
@@ -120,11 +139,11 @@ def _apart(options: PretrainOptions) -> tuple[Record, ...]:
 
 
 def _without_copies(
-    pool: Sequence[Record], apart: Sequence[Record], start: Start
+    pool: Sequence[Record], apart: Sequence[Record], start: Start, earlier: Sequence[Path]
 ) -> tuple[Sequence[Record], list[tuple[str, str]]]:
     """The pool without near copies of other pictures, and (id, the other picture) of those left out."""
     with counting("looking for copies", start.quiet or not start.first) as progress:
-        found = near_copies(pool, apart, start.workers, start.run.path / "screening.tsv", progress)
+        found = near_copies(pool, apart, start.workers, start.run.path / LOOKS, progress, earlier)
     copies = found.in_pool
     rest = pick(pool, (i for i, record in enumerate(pool) if record.id not in copies))
     if not rest:

@@ -17,13 +17,15 @@ from pretint import recipe
 from pretint.data.feed import Batches, Feed, Target
 from pretint.data.processes import cores
 from pretint.data.record import Record
-from pretint.errors import Interrupted, RunError
-from pretint.experiments.environment import environment
+from pretint.errors import Interrupted, OptionError, RunError
+from pretint.experiments.environment import continued, environment
 from pretint.experiments.options import TrainingOptions, differences
+from pretint.networks.build import build_backbone
 from pretint.objective import Objective
 from pretint.run_folder import RunFolder
 from pretint.training.hardware import choose_precision, start_fabric
 from pretint.training.loop import Loop
+from pretint.training.schedule import size_at
 
 
 @dataclass
@@ -87,16 +89,22 @@ def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
         RunError: the folder holds a run and --resume is not given, or an option that changes results differs.
     """
     values = recipe.as_values(options)
+    _sizes(options)  # refused before a folder is made
     resumed = options.resume and (options.out / "run.json").exists()
     if resumed:
         values = _check_resumed(kind, options, values)
     precision, _ = choose_precision(options.loop)
     # The arithmetic of the first start holds for the run: a resume on other hardware must not change it silently.
     fabric, chosen = start_fabric(options.loop, values["loop"]["precision"] if resumed else precision)
-    manifest = {"kind": kind, "options": values, "state": "running", "environment": environment()}
+    here = {**environment(), "device": fabric.device.type}
+    manifest = {"kind": kind, "options": values, "state": "running", "environment": here}
+    remark = ""
     if fabric.is_global_zero:
         if resumed:
-            RunFolder.open(options.out).update_manifest(state="running")
+            run = RunFolder.open(options.out)
+            step = (run.pointer("last") or {"step": 0})["step"]
+            environments, remark = continued(run.manifest, here, step=step)
+            run.update_manifest(state="running", **({"environments": environments} if remark else {}))
         else:
             values["loop"]["precision"] = precision
             command = shlex.join(["pretint", *sys.argv[1:]]) if Path(sys.argv[0]).name == "pretint" else None
@@ -105,6 +113,8 @@ def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
     workers = options.loop.workers if options.loop.workers >= 0 else min(8, cores())
     started = Start(RunFolder.open(options.out), fabric, workers, resumed, quiet)
     started.say(chosen)
+    if remark:
+        started.say(remark)
     return started
 
 
@@ -124,6 +134,10 @@ def feed(
     if batch_size < options.batch_size:
         start.say(f"batches of {batch_size}, not {options.batch_size}: there are only {len(records)} training pictures")
     start.note(batch_size=batch_size)
+    sizes = _sizes(options)
+    if options.loop.first_size:
+        begun = {size: sizes.index(size) + 1 for size in sizes}
+        start.say("sizes: " + ", ".join(f"{size} px from epoch {epoch}" for size, epoch in begun.items()))
     return Feed(
         records,
         size=options.size,
@@ -137,8 +151,32 @@ def feed(
         world=start.fabric.world_size,
         micro=options.loop.accumulate,
         pin=start.fabric.device.type == "cuda",
+        size_at=sizes.__getitem__,
         **how,
     )
+
+
+def _sizes(options: TrainingOptions) -> list[int]:
+    """Side of the training pictures in each epoch.
+
+    Raises:
+        OptionError: ``--loop.first-size`` is no size that the backbone takes as it is.
+    """
+    first, size = options.loop.first_size, options.size
+    if not first:
+        return [size] * options.epochs
+    with torch.device("meta"):
+        by = build_backbone(recipe.as_values(options)).strides[-1]
+    if first % by:
+        raise OptionError(
+            f"--loop.first-size {first}: must be a multiple of {by}, the coarsest stride of this backbone"
+            + (
+                f", and below --size {size} there is none; leave it out, or take --backbone residual"
+                if by >= size
+                else ""
+            )
+        )
+    return [size_at(first, size, by, epoch, options.epochs) for epoch in range(options.epochs)]
 
 
 def seed_weights(seed: int) -> None:

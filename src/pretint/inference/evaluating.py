@@ -120,6 +120,7 @@ def evaluate_task(
     *,
     without: Collection[str] = (),
     keep: Keep | None = None,
+    masks_seen: bool = False,
 ) -> dict[str, Any]:
     """A fine-tuned network on labelled pictures: ``scores`` of the network and of the ``constant`` predictor.
 
@@ -133,6 +134,7 @@ def evaluate_task(
         progress: told (pictures done, all).
         without: ids of pictures that are left out.
         keep: told each batch, what was predicted for it (as ``Task.prediction`` gives it), and the number of classes.
+        masks_seen: the masks were looked at by the caller, who scores many networks on them.
 
     Raises:
         DataError: the data have no such labels or masks, or other classes.
@@ -151,6 +153,8 @@ def evaluate_task(
     scores, constant = model.task.meter(), model.task.meter()
     device = best_device()
     model.network.to(device)
+    if model.task.target == "mask" and not masks_seen:
+        validate_masks(records, data.mask_map)
     batches = _batches(model, data, records)
     done = 0
     for batch in batches:
@@ -193,7 +197,6 @@ def _batches(model: TaskModel, data: Source, records: Sequence[Record]) -> Any:
             records, size=options["size"], view=view, batch_size=32, target="labels", classes=model.task.classes
         )
         return
-    validate_masks(records, data.mask_map)
     for record in records:
         rgb, mask = read_pair(record, data.mask_map)
         yield Batch.of_one(rgb, mask, record.id)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from pretint.experiments.environment import resumptions
 from pretint.pages.scores import NAMES, in_points, named
 from pretint.run_folder import RunFolder
 
@@ -41,6 +42,7 @@ def facts(run: RunFolder) -> list[list[Any]]:
         ("Commit", environment.get("commit")),
         ("Machine", machine(environment, options.get("loop", {}))),
         ("Software", _software(environment, ("pretint", "torch", "python"))),
+        ("Went on elsewhere", "; ".join(resumptions(manifest.get("environments", [])))),
     ]
     return [[name, value] for name, value in rows if value not in (None, "")]
 

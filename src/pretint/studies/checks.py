@@ -11,9 +11,11 @@ from typing import Any
 
 from pretint.data.duplicates import Copies, near_copies
 from pretint.data.layouts import open_pool
+from pretint.data.looks import LOOKS
 from pretint.data.processes import cores
 from pretint.data.record import Record, fingerprint
 from pretint.errors import PretintError
+from pretint.experiments.environment import resumptions
 from pretint.run_folder import MANIFEST, RunFolder, checksum
 from pretint.studies.arms import Arm
 from pretint.studies.options import CompareOptions
@@ -28,7 +30,6 @@ STILL_FALLING = 0.01
 """Relative improvement in that part above which the pretraining may be too short."""
 _NAMED = 3  # pictures that a sentence names
 _LOOKING = "looking for copies"
-_HASHES = "hashes.tsv"
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,7 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
                     continue
                 these = fingerprint(pool)
                 if these not in known:  # several runs on one pool are looked at once
-                    known[these] = near_copies(
-                        pool, test, _workers(), folder / _HASHES, progress, [run / "screening.tsv"]
-                    )
+                    known[these] = near_copies(pool, test, _workers(), folder / LOOKS, progress, [run / LOOKS])
                 copies = known[these]
                 found |= {one: pools[0] for one, pools in copies.in_test.items()}
                 findings.append(_copies_finding(name, run, len(pool), copies.in_test, keep))
@@ -92,7 +91,7 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
 def copies_in_training(training: Sequence[Record], test: Sequence[Record], folder: Path, quiet: bool) -> Finding:
     """Look for near copies of test pictures in the training list; arguments as for :func:`leaks`."""
     with counting(_LOOKING, quiet) as progress:
-        copies = near_copies(training, test, _workers(), folder / _HASHES, progress)
+        copies = near_copies(training, test, _workers(), folder / LOOKS, progress)
     name = "copies in the training list"
     if not copies.in_test:
         return _finding(name, "ok", "No test picture is a near copy of a training picture.")
@@ -144,6 +143,15 @@ def of_failures(failed: Mapping[str, str]) -> list[Finding]:
         "until --resume has run them."
     )
     return [_finding("cells that failed", "warning", words)]
+
+
+def of_environments(head: Mapping[str, Any]) -> list[Finding]:
+    """Whether the study's cells were computed by one code on one machine."""
+    told = resumptions(head.get("environments", []))
+    if not told:
+        return []
+    words = f"The study went on in another environment {'; and '.join(told)}. Arms compared across it may differ by that alone."
+    return [_finding("environment", "warning", words)]
 
 
 def of_rates(told: Sequence[Mapping[str, Any]], options: CompareOptions) -> list[Finding]:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,7 +28,7 @@ def run_jobs(
     count: int,
     threads: int,
     folder: Path,
-    done: Callable[[Mapping[str, Any], Outcome], None],
+    done: Callable[[Mapping[str, Any], Outcome], Iterable[Mapping[str, Any]] | None],
 ) -> None:
     """Run all jobs and hand each outcome to ``done`` as it comes.
 
@@ -37,7 +37,8 @@ def run_jobs(
         count: workers side by side.
         threads: of each.
         folder: of the study; what workers print goes to its ``workers.log``.
-        done: told (job, outcome) in the calling thread; ``outcome["state"]`` is ``finished`` or ``failed``.
+        done: told (job, outcome) in the calling thread; ``outcome["state"]`` is ``finished`` or ``failed``. It may give back
+            further jobs.
 
     Raises:
         Interrupted: asked to stop; trainings in hand have saved.
@@ -47,10 +48,15 @@ def run_jobs(
         waiting.put({**job, "threads": threads})
     outcomes: queue.SimpleQueue[tuple[Mapping[str, Any], Outcome] | None] = queue.SimpleQueue()
     with (folder / "workers.log").open("a", encoding="utf-8") as log, stop_on_signals() as stop:
-        slots = [_Slot(waiting, outcomes, threads, log) for _ in range(min(count, len(jobs)))]
+        slots: list[_Slot] = []
+        running = 0
         try:
-            running = len(slots)
-            while running and not stop.asked:
+            while not stop.asked:
+                while running < count and not waiting.empty():
+                    slots.append(_Slot(waiting, outcomes, threads, log))
+                    running += 1
+                if not running:
+                    break
                 try:
                     one = outcomes.get(timeout=0.2)
                 except queue.Empty:
@@ -58,7 +64,8 @@ def run_jobs(
                 if one is None:
                     running -= 1
                 elif one[1]["state"] != "interrupted":
-                    done(*one)
+                    for job in done(*one) or ():
+                        waiting.put({**job, "threads": threads})
         finally:
             for slot in slots:
                 slot.end()

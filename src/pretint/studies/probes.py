@@ -47,7 +47,7 @@ def probe(job: Mapping[str, Any], options: FinetuneOptions) -> dict[str, Any]:
     _, network = build_task_network(recipe.as_values(options), classes)
     account = initialize(network, options.init)
     network.to(best_device())
-    subsets = {f: labelled_pictures(replace(options, fraction=f), source, pool, "labels")[0] for f in job["fractions"]}
+    subsets = {f: labelled_pictures(replace(options, fraction=f), source, pool)[0] for f in job["fractions"]}
     training = list({record.id: record for subset in subsets.values() for record in subset.records}.values())
     tables = []
     for records in (training, test):

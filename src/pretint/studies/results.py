@@ -2,23 +2,20 @@
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pretint.errors import RunError
 from pretint.run_folder import write_atomically
-from pretint.studies import checks, resampling, statistics
+from pretint.studies import checks, statistics
 from pretint.studies.arms import Arm
 from pretint.studies.folder import StudyFolder
 from pretint.studies.labels_saved import labels_saved
 from pretint.studies.options import CompareOptions
 from pretint.studies.plan import Job, seeds_of
+from pretint.studies.variances import Variances
 
 Cell = dict[str, Any]
 _COLUMNS = ("arm", "mode", "depth", "fraction", "seed", "state", "score", "seconds")
@@ -36,7 +33,7 @@ class Results:
 
     def __init__(self, folder: StudyFolder, score: str, arms: Sequence[Arm], options: CompareOptions) -> None:
         self.folder, self.score, self.arms, self.options = folder, score, arms, options
-        self._picture_variance = cache(self._variance)
+        self.variances = Variances(folder, score)
 
     def best_rate(self, trials: Sequence[Job], options: CompareOptions) -> float | None:
         """The rate with the best score on validation pictures; of equals the smaller. None unless all trials are finished."""
@@ -55,6 +52,8 @@ class Results:
         rates: Mapping[str, float],
         failed: Mapping[str, str],
         findings: Sequence[dict[str, str]],
+        *,
+        compute: bool = True,
     ) -> dict[str, Any]:
         """The content of study.json.
 
@@ -65,11 +64,12 @@ class Results:
             rates: chosen, by arm.
             failed: why, by key.
             findings: of the checks that were made before the first cell.
+            compute: also variances over pictures that no worker has computed yet; else what needs them is left out for now.
         """
         found = [cell for arm in self.arms for job in cells[arm.name] for cell in self._cells(job, failed)]
-        differences = self._differences(found)
+        differences = self._differences(found, compute)
         arms = [self._arm(arm, trials[arm.name], cells[arm.name], rates) for arm in self.arms]
-        saved = self._labels_saved(found)
+        saved = self._labels_saved(found, compute)
         constants = [o["constant"] for jobs in cells.values() for job in jobs if (o := self.folder.outcome(job.key)) and "constant" in o]  # fmt: skip
         return {
             **head,
@@ -174,7 +174,7 @@ class Results:
                 )  # fmt: skip
         return rows
 
-    def _differences(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    def _differences(self, cells: Sequence[Cell], compute: bool) -> list[dict[str, Any]]:
         """Each arm against its reference and what it names besides, where both have finished all their seeds; corrected within
         each mode."""
         found: list[tuple[dict[str, Any], statistics.Difference]] = []
@@ -183,7 +183,10 @@ class Results:
                 mine, others = arms.get(arm.name, []), arms.get(reference, [])
                 if len(mine) != self.options.seeds or len(others) != self.options.seeds:
                     continue
-                variance, pictures = self._picture_variance(_keys(mine), _keys(others))
+                known = self.variances.get((_keys(mine), _keys(others)), compute=compute)
+                if known is None:
+                    continue
+                variance, pictures = known
                 several = max(len(one.inits) for one in self.arms if one.name in (arm.name, reference))
                 difference = statistics.paired_difference(
                     _by_pretraining(several, mine),
@@ -217,38 +220,7 @@ class Results:
                 )  # fmt: skip
         return rows
 
-    def _variance(self, arm: tuple[str, ...], reference: tuple[str, ...]) -> tuple[float, int]:
-        """What the test pictures add to the variance of a difference, and their number."""
-        path = self.folder.path / "variances.json"
-        known: dict[str, tuple[float, int]] = json.loads(path.read_text()) if path.exists() else {}
-        pair = " ".join((*arm, "/", *reference))
-        if pair not in known:
-            mine, ids = self._weighted(arm)
-            others, their_ids = self._weighted(reference)
-            if ids != their_ids:
-                raise RunError(
-                    f"{self.folder.path}: cells of {arm[0]} and {reference[0]} were scored on other pictures"
-                )
-            known[pair] = statistics.picture_variance(mine, others, len(ids)), len(ids)
-            write_atomically(path, json.dumps(known, indent=1).encode())
-        return known[pair]
-
-    def _weighted(self, keys: Sequence[str]) -> tuple[statistics.Score, list[str]]:
-        """The score of some cells as a function of how often each test picture counts, and the pictures' ids."""
-        parts: list[dict[str, NDArray[Any]]] = []
-        for key in keys:
-            with np.load(self.folder.pictures_of(key), allow_pickle=False) as file:
-                parts.append(dict(file))
-        ids = parts[0]["ids"].tolist()
-        if "matrices" in parts[0]:
-            return resampling.mean_iou(np.stack([part["matrices"] for part in parts])), ids
-        targets, scores = parts[0]["targets"], np.stack([part["scores"] for part in parts])
-        if self.score == "top1":
-            rows = np.arange(len(targets))
-            return resampling.top1(np.stack([targets[rows, one.argmax(axis=1)] for one in scores])), ids
-        return resampling.mean_average_precision(targets, scores), ids
-
-    def _labels_saved(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    def _labels_saved(self, cells: Sequence[Cell], compute: bool) -> list[dict[str, Any]]:
         """How few labels an arm needs for the score of its reference with all of them."""
         fractions = sorted(self.options.fractions)
         if fractions[-1] != 1 or len(fractions) < 2:
@@ -265,7 +237,10 @@ class Results:
                 if len(mine) < len(fractions) or 1 not in others:
                     continue
                 # What the test pictures add is taken from the arms with all labels, at every fraction.
-                variance, pictures = self._picture_variance(_keys(mine[1]), _keys(others[1]))
+                known = self.variances.get((_keys(mine[1]), _keys(others[1])), compute=compute)
+                if known is None:
+                    continue
+                variance, pictures = known
                 saved = labels_saved(
                     fractions,
                     _by_pretraining(len(arm.inits), others[1]),

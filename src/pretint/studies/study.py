@@ -11,10 +11,11 @@ from typing import Any
 from pretint import recipe
 from pretint.data.duplicates import refuse_overlap
 from pretint.data.layouts import open_source
+from pretint.data.masks import validate_masks
 from pretint.data.processes import cores
 from pretint.data.record import Record, Source, fingerprint
 from pretint.errors import DataError, Interrupted, PretintError, RunError
-from pretint.experiments.environment import environment
+from pretint.experiments.environment import continued, environment
 from pretint.experiments.options import differences
 from pretint.experiments.starting import defaults_of
 from pretint.methods import load
@@ -83,9 +84,12 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
     test = _test_list(source, options)
     chosen = source.training_split(options.split)
     refuse_overlap(chosen.name, chosen.records, test, source.split(test))
+    if target == "mask":
+        for records in (chosen.records, source.split(test)):
+            validate_masks(records, source.mask_map)
     arms = resolve(options.arms, recipe.as_values(options))
     check_positives(source, options, arms)
-    options, folder, head = _opened(options)
+    options, folder, head = _opened(options, quiet)
     with hold(folder.path / "study.lock", f"{folder.path}: another process runs this study; wait for it or stop it"):
 
         def say(line: str) -> None:
@@ -117,7 +121,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
             },
         }
         study = _Study(options, folder, arms, classes, test, without, pictures, head, {})
-        return _run(study, [*findings, *checks.of_pretrainings(arms)], quiet)
+        return _run(study, [*findings, *checks.of_environments(head), *checks.of_pretrainings(arms)], quiet)
 
 
 def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict[str, Any]:
@@ -127,10 +131,11 @@ def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict
     begun, before = time.monotonic(), study.head.get("seconds", 0.0)
     failed: dict[str, str] = {}
 
-    def write(state: str) -> dict[str, Any]:
+    def write(state: str, compute: bool = False) -> dict[str, Any]:
         document = results.document(
             {**study.head, "state": state, "seconds": round(before + time.monotonic() - begun, 1)},
             trials, {arm.name: study.cells_of(arm) for arm in study.arms}, study.rates, failed, findings,
+            compute=compute,
         )  # fmt: skip
         folder.write(document)
         results.write_table(document)
@@ -146,11 +151,16 @@ def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict
             if left:
                 progress.estimate(_times(study, left))
 
-            def done(job: Mapping[str, Any], outcome: dict[str, Any]) -> None:
-                if outcome["state"] == "failed":
-                    failed[job["key"]] = outcome["error"]
-                progress.done(job, outcome, study.head["score"])
+            def done(job: Mapping[str, Any], outcome: dict[str, Any]) -> list[dict[str, Any]]:
+                if job["kind"] == "variance":
+                    if outcome["state"] == "finished":  # else it is computed in the end
+                        results.variances.put(job["pair"], outcome["variance"], outcome["pictures"])
+                else:
+                    if outcome["state"] == "failed":
+                        failed[job["key"]] = outcome["error"]
+                    progress.done(job, outcome, study.head["score"])
                 write("running")
+                return results.variances.jobs()
 
             def run(jobs: Sequence[Job]) -> None:
                 waiting = [study.as_sent(job) for job in jobs if folder.outcome(job.key) is None]
@@ -171,7 +181,7 @@ def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict
     except BaseException:
         write("failed")
         raise
-    document = write("finished")
+    document = write("finished", compute=True)
     for job in everything:
         if folder.outcome(job.key) is not None and not options.keep_weights:
             folder.forget_weights(job.key)
@@ -195,7 +205,7 @@ def _times(study: _Study, left: Sequence[Job]) -> dict[str, float]:
     return found
 
 
-def _opened(options: CompareOptions) -> tuple[CompareOptions, StudyFolder, dict[str, Any]]:
+def _opened(options: CompareOptions, quiet: bool) -> tuple[CompareOptions, StudyFolder, dict[str, Any]]:
     """The study's folder, new or resumed, the options with their hardware fixed, and what study.json begins with."""
     values = recipe.as_values(options)
     if options.resume and (options.out / "study.json").exists():
@@ -214,7 +224,13 @@ def _opened(options: CompareOptions) -> tuple[CompareOptions, StudyFolder, dict[
                 f"--resume: --{changed[0].replace('_', '-')} differs from the study in {options.out}; "
                 "leave it as it was, or begin a new study in another folder"
             )
-        head = {k: head[k] for k in ("kind", "task", "title", "options", "command", "environment", "begun", "seconds", "data", "test", "findings", "weights") if k in head}  # fmt: skip
+        head = {k: head[k] for k in ("kind", "task", "title", "options", "command", "environment", "environments", "begun", "seconds", "data", "test", "findings", "weights") if k in head}  # fmt: skip
+        done = len(list((folder.path / "cells").glob("*.json")))
+        environments, remark = continued(head, {**environment(), "threads": options.threads}, cells=done)
+        if remark:
+            head["environments"] = environments
+            if not quiet:
+                print(remark, file=sys.stderr)
         head["options"] = head["options"] | {name: values[name] for name in GROWING}
     else:
         folder = StudyFolder.create(options.out)

@@ -1,4 +1,4 @@
-"""What a worker does with a job: a fine-tuning and its scores, probes of frozen features, or a look at the time a step takes.
+"""What a worker does with a job: a fine-tuning and its scores, probes of frozen features, a bootstrap, or the time a step takes.
 
 A job's results lie in the study's folder: ``cells/KEY.json``, and beside it ``KEY.npz`` with what the resampling of test
 pictures needs. For labels that is ``targets`` (N, K) and ``scores`` (N, K); for masks ``matrices`` (N, K, K), the confusion
@@ -44,6 +44,10 @@ def work(job: Mapping[str, Any]) -> dict[str, Any]:
             from pretint.studies.probes import probe
 
             return _keep(job, probe(job, options_of(job["values"])))
+        case "variance":
+            from pretint.studies.variances import done
+
+            return done(job)
     return _fine_tuned(job)
 
 
@@ -58,7 +62,7 @@ def _fine_tuned(job: Mapping[str, Any]) -> dict[str, Any]:
     begun = time.monotonic()
     options = options_of(job["values"])
     _wait_for(options.out)
-    result = finetune(options, quiet=True)
+    result = finetune(options, quiet=True, masks_seen=True)  # by the study, once
     parts = RunFolder.open(options.out).manifest["loaded"]["parts"]
     outcome: dict[str, Any] = {"loaded": result.loaded, "parts": parts, "held_out": result.scores, "rate": options.rate}
     if job["kind"] == "finetune":
@@ -71,6 +75,7 @@ def _fine_tuned(job: Mapping[str, Any]) -> dict[str, Any]:
             None,
             without=job["without"],
             keep=picture_scores.add,
+            masks_seen=True,
         )
         outcome |= {"scores": scored["scores"], "constant": scored["constant"], "pictures": scored["pictures"]}
         write_atomically(_folder(job).pictures_of(job["key"]), picture_scores.as_npz())

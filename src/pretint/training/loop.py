@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 import torch
@@ -60,6 +60,10 @@ class Loop:
             self._phase_starts.append(total)
             total += phase.epochs * self.feed.steps_per_epoch
         self.steps = total
+        epochs = range(total // self.feed.steps_per_epoch)
+        full = self.feed.size_at(max(epochs))
+        areas = [(self.feed.size_at(epoch) / full) ** 2 for epoch in epochs]
+        self._work = [0.0, *accumulate(areas)]  # epochs at full size that cost as much as the first so many
         self._step = 0
         self._validated = -1
         self._best: dict[str, Any] | None = None
@@ -85,7 +89,11 @@ class Loop:
             self.run.cut_metrics(-1)  # a run that was stopped before its first checkpoint begins anew
         self._enter_phase(self._phase_of(self._step), optimizer_state)
         progress = TrainingProgress(
-            steps=self.steps, done=self._step, batch_size=self.feed.batch_size, quiet=self.quiet or not self._main
+            steps=self.steps,
+            done=self._step,
+            batch_size=self.feed.batch_size,
+            work=self._work_of,
+            quiet=self.quiet or not self._main,
         )
         with stop_on_signals() as signals, progress:
             self._stop, self._progress = self.stop or signals, progress
@@ -105,6 +113,12 @@ class Loop:
                         self._end_epoch()
                     elif save:
                         self._save()
+
+    def _work_of(self, step: int) -> float:
+        """What the first so many steps cost, in steps at full size: multiply-adds grow with the area of the pictures."""
+        epoch, rest = divmod(step, self.feed.steps_per_epoch)
+        a_step = self._work[epoch + 1] - self._work[epoch] if rest else 0.0
+        return self._work[epoch] * self.feed.steps_per_epoch + rest * a_step
 
     # One step
 

@@ -16,16 +16,27 @@ class TrainingProgress:
         steps: steps of the whole training.
         done: steps done by an earlier start.
         batch_size: pictures a step.
+        work: by a number of steps, what the first so many cost, in steps at full size; None: all cost alike.
         quiet: show nothing.
     """
 
-    def __init__(self, *, steps: int, done: int, batch_size: int, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        steps: int,
+        done: int,
+        batch_size: int,
+        work: Callable[[int], float] | None = None,
+        quiet: bool = False,
+    ) -> None:
         self._console = Console(stderr=True, highlight=False, quiet=quiet)
         self._steps, self._batch_size = steps, batch_size
         self._step = done
         # Speed is measured over a window that restarts with each line, so that a validation does not blur it.
         self._since, self._since_step = time.monotonic(), done
+        self._work = work or float
         self._seconds_a_step: float | None = None
+        self._seconds_of_work = 0.0
         self._last_line = 0.0
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
@@ -54,6 +65,7 @@ class TrainingProgress:
             self._since, self._since_step = now, step
         elif step > self._since_step:
             self._seconds_a_step = (now - self._since) / (step - self._since_step)
+            self._seconds_of_work = (now - self._since) / (self._work(step) - self._work(self._since_step))
             if now - self._since > 60:
                 self._since, self._since_step = now, step
         self._step = step
@@ -75,7 +87,7 @@ class TrainingProgress:
         """Pictures a second and the time left, in words."""
         if not self._seconds_a_step:
             return ""
-        left = (self._steps - self._step) * self._seconds_a_step
+        left = (self._work(self._steps) - self._work(self._step)) * self._seconds_of_work
         return f"{self._batch_size / self._seconds_a_step:.1f} pictures/s, {duration(left)} left"
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pretint.data.layouts import open_source
+from pretint.data.layouts import open_pool, open_source
+from pretint.data.record import Record, fingerprint
 from pretint.errors import OptionError
 
 
@@ -42,3 +43,19 @@ def test_splits_and_chosen_classes(tmp_path: Path) -> None:
 def test_a_picture_at_the_top_makes_it_plain_pictures(tmp_path: Path) -> None:
     _pictures(tmp_path, "cat/a.png", "dog/b.png", "c.png")
     assert open_source(tmp_path).layout == "pictures"
+
+
+def test_records_made_when_asked_for_are_those_of_a_list(tmp_path: Path) -> None:
+    _pictures(tmp_path, "test/cat/a.png", "testing/dog/b.png", "train/cat/c.png", "train/dog/d.png", "test/dog/e.png")
+    _pictures(tmp_path, "testing/cat/f.png")
+    source = open_source(tmp_path)
+    assert [record.id for record in source.split("test")] == [
+        "test/cat/a.png", "test/dog/e.png", "testing/cat/f.png", "testing/dog/b.png",
+    ]  # fmt: skip
+    for split in source.splits.values():
+        plain = [Record(record.id, tmp_path / record.id, (record.id.split("/")[1],)) for record in split]
+        assert list(split) == plain
+        assert fingerprint(split) == fingerprint(plain)
+    pool = open_pool([tmp_path])
+    assert [(record.id, record.labels) for record in pool] == [("train/cat/c.png", None), ("train/dog/d.png", None)]
+    assert fingerprint(pool) == fingerprint([Record(record.id, record.path) for record in pool])

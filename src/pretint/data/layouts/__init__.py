@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-from pretint.data.record import Record, Source
+from pretint.data.record import Joined, Record, Source
 from pretint.errors import DataError, OptionError
 from pretint.methods import suggest
 
@@ -67,17 +67,14 @@ def open_pool(
     Where no split is named, test pictures stay unseen where a folder lists them: see ``Source.training_split``, whose
     remarks go to ``say``. Of several folders, each id begins with the folder's place in the list (``0/a.jpg``, ``1/a.jpg``).
     """
-    pool: list[Record] = []
+    lists = []
     for place, folder in enumerate(folders):
-        prefix = f"{place}/" if len(folders) > 1 else ""
         source = open_source(folder, layout)
         chosen = source.training_split(split)
         if say and chosen.remark:
             say(chosen.remark)
-        if source.layout == "shards" and len(folders) == 1:
-            return chosen.records  # bare already, and made only when they are asked for
-        pool += (Record(prefix + record.id, record.path, span=record.span) for record in chosen.records)
-    return tuple(pool)
+        lists.append((f"{place}/" if len(folders) > 1 else "", chosen.records))
+    return Joined(lists)
 
 
 def _module(layout: str) -> ModuleType:

@@ -3,8 +3,12 @@
 import os
 from pathlib import Path
 
-from pretint.data.layouts.pictures import walk
-from pretint.data.record import Record, Source
+import numpy as np
+from numpy.typing import NDArray
+
+from pretint.data.file_records import FileRecords, Lines
+from pretint.data.layouts.pictures import holds_pictures, names_below
+from pretint.data.record import Source, pick
 from pretint.errors import OptionError
 
 SPLITS = {
@@ -21,8 +25,8 @@ SPLITS = {
 
 def recognises(folder: Path) -> bool:
     """True when the folder holds no picture itself but two or more folders with pictures directly in them, in each of its splits."""
-    return not _holds_pictures(folder) and all(
-        len(below := _folders(root)) > 1 and all(_holds_pictures(f) for f in below) for root in _roots(folder)
+    return not holds_pictures(folder) and all(
+        len(below := _folders(root)) > 1 and all(holds_pictures(f) for f in below) for root in _roots(folder)
     )
 
 
@@ -38,18 +42,22 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
         if name not in found:
             raise OptionError(f"--classes {name}: {folder} has the folders {', '.join(found[:30])}")
     names = classes or tuple(found)
-    splits: dict[str, tuple[Record, ...]] = {}
+    labels = [(name,) if name in names else () for name in found]
+    text, count = bytearray(), 0
+    kinds: list[NDArray[np.int32]] = []
+    places: dict[str, list[NDArray[np.int64]]] = {}
     for root in roots:
-        records = tuple(
-            Record(path.relative_to(folder).as_posix(), path, (below.name,) if below.name in names else ())
-            for below in _folders(root)
-            for path in walk(below)
-        )
-        if root != folder:
-            split = SPLITS[root.name.lower()]
-            splits[split] = splits.get(split, ()) + records
-        splits["all"] = splits.get("all", ()) + records
-    return Source("imagefolder", folder, names, splits)
+        for below in _folders(root):
+            listed = names_below(folder, f"{below.relative_to(folder).as_posix()}/")
+            more = listed.count(b"\0")
+            kinds.append(np.full(more, found.index(below.name), np.int32))
+            if root != folder:
+                places.setdefault(SPLITS[root.name.lower()], []).append(np.arange(count, count + more))
+            text += listed
+            count += more
+    everything = FileRecords(folder, Lines(text, end=b"\0"), labels, np.concatenate(kinds))
+    splits = {split: pick(everything, np.concatenate(parts)) for split, parts in places.items()}
+    return Source("imagefolder", folder, names, {**splits, "all": everything})
 
 
 def _roots(folder: Path) -> list[Path]:
@@ -61,8 +69,3 @@ def _roots(folder: Path) -> list[Path]:
 def _folders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
         return sorted(folder / e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-
-
-def _holds_pictures(folder: Path) -> bool:
-    first = next(walk(folder), None)  # files come before folders
-    return first is not None and first.parent == folder

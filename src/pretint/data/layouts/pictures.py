@@ -4,20 +4,34 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pretint.data.file_records import FileRecords, Lines
 from pretint.data.reading import PICTURE_SUFFIXES
-from pretint.data.record import Record, Source
+from pretint.data.record import Source
 from pretint.errors import DataError
 
 
 def recognises(folder: Path) -> bool:
     """True when there is a picture in the folder or below."""
-    return next(walk(folder), None) is not None
+    return holds_pictures(folder) or any(files for _, files in _walk(folder, "", set()))
 
 
 def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "void", task: str | None = None) -> Source:
     """List every picture; the only split is "all"."""
-    records = tuple(Record(id=path.relative_to(folder).as_posix(), path=path) for path in walk(folder))
+    records = FileRecords(folder, Lines(names_below(folder), end=b"\0"))
     return Source(layout="pictures", root=folder, classes=(), splits={"all": records})
+
+
+def names_below(root: Path, below: str = "") -> bytearray:
+    """Names of the pictures in a folder and below, as ``walk`` gives them: paths below the root, each ended by a zero byte.
+
+    Args:
+        root: what the names begin at.
+        below: the folder's path below the root, ended by a slash; "" is the root.
+    """
+    names = bytearray()
+    for folder, files in _walk(root, below, set()):
+        names += b"".join(f"{folder}{name}\0".encode("utf-8", "surrogateescape") for name in files)
+    return names
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -25,10 +39,28 @@ def walk(folder: Path) -> Iterator[Path]:
 
     Hidden files and folders (a leading dot) are passed over; links to folders are followed, each folder once.
     """
-    return _walk(folder, set())
+    for below, files in _walk(folder, "", set()):
+        yield from (folder / below / name for name in files)
 
 
-def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
+def holds_pictures(folder: Path) -> bool:
+    """True when there is a picture in the folder itself."""
+    with os.scandir(folder) as entries:  # ends at the first: a folder of a million is not listed for this
+        return any(_is_picture(entry) for entry in entries)
+
+
+def _is_picture(entry: "os.DirEntry[str]") -> bool:
+    name = entry.name
+    return (
+        not name.startswith(".")
+        and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES  # noqa: PTH122 - a Path a file is slow
+        and not entry.is_dir()
+    )
+
+
+def _walk(root: Path, below: str, seen: set[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each folder in the order of ``walk``, as what its pictures' names are to be preceded by, and these names, sorted."""
+    folder = root / below
     real = os.path.realpath(folder)
     if real in seen:
         return
@@ -36,16 +68,13 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
     files, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                folders.append(entry.name)
-            elif os.path.splitext(entry.name)[1].lower() in PICTURE_SUFFIXES:  # noqa: PTH122 - a Path a file is slow
+            if _is_picture(entry):
                 files.append(entry.name)
-    for name in sorted(files):
-        yield folder / name
+            elif not entry.name.startswith(".") and entry.is_dir():
+                folders.append(entry.name)
+    yield below, sorted(files)
     for name in sorted(folders):
-        yield from _walk(folder / name, seen)
+        yield from _walk(root, f"{below}{name}/", seen)
 
 
 def pictures_below(path: Path) -> Iterator[tuple[Path, Path]]:

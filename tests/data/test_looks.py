@@ -1,0 +1,101 @@
+"""Looks are kept by path, size and time of change, come back as they were, and damage only costs another look."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from pretint.data.looks import UNSEEN, Look, Looks
+from pretint.data.picture_hash import SIZE
+from pretint.data.record import Record
+
+PLAIN = Look("", 1.5, 0.25, -3.0, 1e-9)
+HASHED = Look("", 30.0, 20.0, 5.0, -5.0, bytes(range(SIZE)))
+BROKEN = Look("a.png: cannot be read — it is cut off")
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> list[Record]:
+    names = ("a.png", "b.png", "c.png", "d.png")
+    for place, name in enumerate(names):
+        (tmp_path / name).write_bytes(bytes(place + 1))
+    return [Record(name, tmp_path / name) for name in names]
+
+
+def _filled(records: list[Record], file: Path, hashes: bool = True) -> Looks:
+    looks = Looks.none_of(records)
+    looks.fill(file, hashes=hashes, cache=True)
+    return looks
+
+
+def _kept(records: list[Record], file: Path, *seen: Look) -> None:
+    looks = _filled(records, file)
+    for place, one in enumerate(seen):
+        looks.put(place, one)
+    looks.save(file)
+
+
+def test_what_was_seen_comes_back_in_any_order(records: list[Record], tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "looks.safetensors"
+    _kept(records, file, BROKEN, HASHED, PLAIN)
+    looks = _filled([records[i] for i in (2, 3, 0, 1, 0)], file)
+    assert looks[0] == PLAIN
+    assert looks.state[1] == UNSEEN
+    assert looks[2:] == [BROKEN, HASHED, BROKEN]
+    bare = _filled(records, file, hashes=False)
+    assert bare[0] == BROKEN
+    assert bare[1][:5] == HASHED[:5]
+
+
+def test_a_second_save_adds_and_forgets_nothing(records: list[Record], tmp_path: Path) -> None:
+    file = tmp_path / "looks.safetensors"
+    _kept(records[:2], file, BROKEN, HASHED)
+    _kept(records[2:], file, PLAIN, BROKEN._replace(fault="other"))
+    looks = _filled(records, file)
+    assert list(looks) == [BROKEN, HASHED, PLAIN, BROKEN._replace(fault="other")]
+    assert looks.kept.all()
+
+
+def test_a_file_that_changed_is_unknown(records: list[Record], tmp_path: Path) -> None:
+    file = tmp_path / "looks.safetensors"
+    _kept(records, file, *[PLAIN] * 4)
+    records[0].path.write_bytes(b"longer than it was")
+    os.utime(records[1].path, ns=(0, 1))
+    records[2].path.unlink()
+    assert (_filled(records, file).state == UNSEEN).tolist() == [True, True, True, False]
+
+
+def test_a_file_that_is_gone_is_never_known(records: list[Record], tmp_path: Path) -> None:
+    records[0].path.unlink()
+    _kept(records, tmp_path / "looks.safetensors", *[PLAIN] * 4)
+    assert (_filled(records, tmp_path / "looks.safetensors").state == UNSEEN).tolist() == [True, False, False, False]
+
+
+@given(st.integers(0, 2000))
+def test_damage_costs_a_look_and_no_more(place: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "a.png"
+        picture.write_bytes(b"1")
+        file = Path(folder) / "looks.safetensors"
+        _kept([Record("a", picture)], file, HASHED)
+        content = bytearray(file.read_bytes())
+        content[place % len(content)] ^= 0xFF
+        file.write_bytes(content)
+        looks = _filled([Record("a", picture)], file)
+        assert looks.state[0] == UNSEEN or looks[0] == HASHED
+        file.write_bytes(content[: place % len(content)])
+        assert _filled([Record("a", picture)], file).state[0] == UNSEEN
+
+
+def test_other_files_are_passed_over(records: list[Record], tmp_path: Path) -> None:
+    for content in (b"", b"path\tbytes\n"):
+        (tmp_path / "looks").write_bytes(content)
+        assert (_filled(records, tmp_path / "looks").state == UNSEEN).all()
+    save_file({"key": np.zeros(3)}, tmp_path / "other.safetensors")
+    for name in ("other.safetensors", "none.safetensors"):
+        assert (_filled(records, tmp_path / name).state == UNSEEN).all()
