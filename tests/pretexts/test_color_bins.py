@@ -13,7 +13,7 @@ from pretint.color import gamut_bins
 from pretint.data.feed import Batch
 from pretint.errors import OptionError
 from pretint.pretexts.color_bins import ColorBins, Options, cross_entropy, rebalancing, smoothing
-from pretint.pretexts.pretext import build_pretext
+from pretint.pretexts.pretext import Decoding, build_pretext
 from tests.pretexts.promises import BACKBONES, PROMISES, Signer, _pad
 from tests.training.driving import pretraining, tiny
 
@@ -171,7 +171,7 @@ def test_two_colours_are_learned() -> None:
         (loss.total / loss.count).backward()
         optimizer.step()
     pretext.eval()
-    pretext.temperature = 0.0
+    pretext.decoding = Decoding(temperature=0.0)
     with torch.no_grad():
         ab = pretext.predict(batch.lightness).numpy() * 128
     assert ab.shape == (4, 2, 32, 32)
@@ -205,7 +205,8 @@ def test_temperature_from_the_mean_to_the_likeliest_bin() -> None:
     pretext = build(size=16)
     logits = torch.randn(2, len(CENTRES), 4, 4, generator=torch.Generator().manual_seed(0))
     chroma = []
-    for pretext.temperature in (1.0, 0.38, 0.1, 0.0):
+    for temperature in (1.0, 0.38, 0.1, 0.0):
+        pretext.decoding = Decoding(temperature=temperature)
         ab = pretext.decode(logits, torch.zeros(2, 1, 15, 13))
         assert ab.shape == (2, 2, 15, 13)
         chroma.append(float(ab.norm(dim=1).mean()))

@@ -34,8 +34,8 @@ def save(
     manifest = run.manifest
     description = {name: manifest[name] for name in DESCRIPTION if name in manifest}
     with run.new_checkpoint(step) as folder:
-        _save(weights, folder / WEIGHTS, {"pretint": json.dumps(description)})
-        _save(resume_state, folder / OPTIMIZER)
+        save_tensors(weights, folder / WEIGHTS, description)
+        save_tensors(resume_state, folder / OPTIMIZER)
         sums = {path.name: checksum(path) for path in folder.iterdir()}
         (folder / "progress.json").write_text(json.dumps({"step": step, **progress, "sha256": sums}, indent=2) + "\n")
 
@@ -95,6 +95,8 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: Path)
     module.load_state_dict(dict(tensors))
 
 
-def _save(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, description: Mapping[str, Any] | None = None) -> None:
+    """Write a safetensors file; `description` is what `run_folder.read_description` gives back."""
+    metadata = None if description is None else {"pretint": json.dumps(description)}
     # Contiguous copies: safetensors refuses shared storage and other memory formats.
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
