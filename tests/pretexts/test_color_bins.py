@@ -214,6 +214,23 @@ def test_temperature_from_the_mean_to_the_likeliest_bin() -> None:
     assert chroma[-1] > 2 * chroma[0]
 
 
+def test_rebalanced_colours_and_their_gain() -> None:
+    """By hand: a bin of half the probability wins where it is a tenth as common; the gain is a factor on ab."""
+    pretext = build(size=16, stride=1)
+    orange, grey = 250, int((pretext.bins.centres.norm(dim=1) == 0).nonzero())
+    logits = torch.full((1, len(CENTRES), 2, 2), -50.0)
+    logits[:, grey], logits[:, orange] = np.log(2 / 3), np.log(1 / 3)
+    marginal = np.full(len(CENTRES), 1e-9)
+    marginal[grey], marginal[orange] = 10 / 11, 1 / 11
+    lightness = torch.zeros(1, 1, 2, 2)
+    share = {1.0: 1 / 3, 1e-6: (1 / 3 * 11) / (1 / 3 * 11 + 2 / 3 * 1.1)}
+    for uniform, expected in share.items():
+        for gain in (1.0, 1.5):
+            pretext.decoding = Decoding(uniform=uniform, gain=gain, marginal=tuple(marginal))
+            ab = pretext.decode(logits, lightness)[0, :, 0, 0].numpy() * 128
+            np.testing.assert_allclose(ab, gain * expected * CENTRES[orange], rtol=2e-3)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

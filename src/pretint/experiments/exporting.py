@@ -34,7 +34,7 @@ from pretint.experiments.starting import scores_of_best
 from pretint.inference.choosing import MOST, Trial, choose
 from pretint.inference.models import Trained, best_device, load_pretext, open_trained
 from pretint.pretexts.pretext import ColorizationPretext
-from pretint.run_folder import RunFolder
+from pretint.run_folder import RunFolder, write_atomically
 from pretint.training import checkpoint
 from pretint.training.progress import counting
 
@@ -113,11 +113,10 @@ def export(
     unfinished = out.with_name(f".{out.stem}.{os.getpid()}.part.safetensors")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.save_tensors(tensors, unfinished, description)
         if half and checked:
+            unfinished.write_bytes(checkpoint.as_file(tensors, description))
             description["check"] = _compare(trained, unfinished, checked)
-            checkpoint.save_tensors(tensors, unfinished, description)
-        unfinished.replace(out)
+        write_atomically(out, checkpoint.as_file(tensors, description))
     except OSError as error:
         raise ResourceError(
             f"{out}: cannot be written ({error.strerror or error}); make room or choose another place"
@@ -175,8 +174,8 @@ def _pictures(records: Sequence[Record]) -> list[NDArray[np.uint8]]:
     Raises:
         DataError: there are records, but none with colours.
     """
-    step = max(1, -(-len(records) // MOST))
-    read = [read_rgb(record.where) for record in records[::step]]
+    places = np.linspace(0, len(records) - 1, min(MOST, len(records))).round().astype(int)
+    read = [read_rgb(records[i].where) for i in places.tolist()]
     coloured = [rgb for rgb in read if not is_grey(rgb)]
     if read and not coloured:
         raise DataError(f"{records[0].path}: this picture and all others are grey; name others with --tune or --check")

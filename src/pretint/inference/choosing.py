@@ -2,11 +2,12 @@
 
 Chosen on pictures that the training held out, never on those of a test. What is tried:
 
-    accurate   a distribution: temperature 1 to 0.38, as it is; other networks: gain 0.3 to 1.2
-    vivid      a distribution: temperature 1 to 0.2, and lambda 1 to 0.05 of the marginal's division
-               (Menon et al. 2021, arXiv 2007.07314, section 4.1; see ``color_bins``); then for all networks the gain that is needed
+    a distribution of colours   temperatures, and how far its marginal is divided out (Menon et al. 2021, arXiv 2007.07314,
+                                section 4.1; see ``color_bins``)
+    anything else               a gain of the chroma
 
-Of what reaches the colourfulness that ``vivid`` asks for, the one with the best PSNR is taken.
+For ``vivid`` the gain that is still missing comes on top. Of what reaches the colourfulness that it asks for, the one with the
+best PSNR is taken.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,18 +28,17 @@ from pretint.pretexts.pretext import ColorizationPretext, Decoding
 
 ENOUGH = 0.6
 """Share of the originals' mean colourfulness that ``vivid`` must reach."""
-AIM = 0.65
+AIM = 0.7
 """Share that is aimed at, so that other pictures reach what is enough too."""
-MOST_GAIN = 4.0
+MOST_GAIN = 3.0
 """A gain above it makes noise of what is nearly grey."""
 SIDE = 256
 """Pixels: the pictures are shrunk to this shorter side, where they are larger, before anything is scored."""
 MOST = 100
 """Pictures: of more, this many are taken in even steps."""
 
-TEMPERATURES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.38)
-VIVID_TEMPERATURES = (1.0, 0.7, 0.5, 0.38, 0.2)
-UNIFORM = (1.0, 0.8, 0.5, 0.3, 0.15, 0.05)
+TEMPERATURES = (1.0, 0.8, 0.65, 0.5, 0.38, 0.25)
+UNIFORM = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 GAINS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
 
 Progress = Callable[[int, int], None] | None
@@ -119,16 +119,14 @@ def choose(trial: Trial, progress: Progress = None) -> dict[str, Scored]:
         trial: pictures that the training held out.
         progress: told (decodings tried, all).
     """
-    distribution = trial.pretext.distribution
-    plain = [Decoding(temperature=t) for t in TEMPERATURES] if distribution else [Decoding(gain=g) for g in GAINS]
-    marginal = trial.marginal() if distribution else ()
-    lively = (
-        [Decoding(t, u, 1.0, marginal if u < 1 else ()) for t in VIVID_TEMPERATURES for u in UNIFORM]
-        if distribution
-        else [Decoding()]
-    )
-    total = len(plain) + 3 * len(lively)
-    done = 0
+    if trial.pretext.distribution:
+        marginal = trial.marginal()
+        plain = [Decoding(t, u, 1.0, marginal if u < 1 else ()) for t in TEMPERATURES for u in UNIFORM]
+        amplified = plain
+    else:
+        plain = [Decoding(gain=gain) for gain in GAINS]
+        amplified = [Decoding()]
+    total, done = len(plain) + 2 * len(amplified), 0
 
     def score(decoding: Decoding) -> Scored:
         nonlocal done
@@ -138,18 +136,18 @@ def choose(trial: Trial, progress: Progress = None) -> dict[str, Scored]:
             progress(done, total)
         return found
 
-    settings = {"accurate": max(map(score, plain), key=lambda one: one.psnr)}
-    found = []
-    for decoding in lively:
-        one = score(decoding)
-        found.append(one)
+    tried = {decoding: score(decoding) for decoding in plain}
+    settings = {"accurate": max(tried.values(), key=lambda one: one.psnr)}
+    lively = list(tried.values())
+    for decoding in amplified:
+        one = tried[decoding]
         for _ in range(2):  # colourfulness grows nearly in proportion to the gain, but for what leaves sRGB
-            gain = one.decoding.gain * AIM / one.share if one.share else MOST_GAIN + 1
+            gain = one.decoding.gain * AIM / max(one.share, 1e-6)
             if gain <= 1 or gain > MOST_GAIN:
                 break
             one = score(replace(decoding, gain=round(gain, 2)))
-            found.append(one)
-    enough = [one for one in found if one.share >= AIM - 0.01]
+            lively.append(one)
+    enough = [one for one in lively if one.share >= AIM - 0.01]
     if enough:
         settings["vivid"] = max(enough, key=lambda one: one.psnr)
     if progress:
