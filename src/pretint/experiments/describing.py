@@ -96,12 +96,6 @@ def describe_weights(path: Path) -> dict[str, Any]:
     if description is None:
         raise WeightsError(f"{path}: is no weights' file of pretint, so nothing is known of it; check the path")
     values = description["options"]
-    dropped = description.get("dropped", ())
-    with torch.device("meta"):
-        if description["kind"] == "pretrain":
-            networks = {n: _cost(m, values) for n, m in build_pretext(values).networks.items() if n not in dropped}
-        else:
-            networks = {"network": _cost(build_task_network(values, description["classes"])[1], values)}
     data = description.get("data")
     told = {name: value for name, value in description.items() if name not in ("kind", "options", "settings")}
     told["settings"] = {
@@ -114,10 +108,19 @@ def describe_weights(path: Path) -> dict[str, Any]:
         "file": path.name,
         "kind": description["kind"],
         "options": values,
-        "networks": networks,
+        "networks": networks_of_description(description),
         "steps": _steps(data["training"], values) if data else None,
         "weights": told,
     }
+
+
+def networks_of_description(description: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Cost of the networks that a weights' file holds."""
+    values, dropped = description["options"], description.get("dropped", ())
+    with torch.device("meta"):
+        if description["kind"] == "pretrain":
+            return {n: _cost(m, values) for n, m in build_pretext(values).networks.items() if n not in dropped}
+        return {"network": _cost(build_task_network(values, description["classes"])[1], values)}
 
 
 def _cost(network: nn.Module, values: Mapping[str, Any]) -> dict[str, int]:

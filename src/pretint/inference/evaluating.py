@@ -1,6 +1,6 @@
 """Scores of a run on pictures it was not trained on, always beside the scores of knowing nothing."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ def evaluate_colorization(
     layout: str | None,
     progress: Progress,
     setting: Setting | None = None,
+    note: Callable[[str, str, Mapping[str, float]], None] | None = None,
 ) -> dict[str, Any]:
     """Coloured pictures against their originals, at their own size and as ``colorize`` writes them.
 
@@ -53,6 +54,15 @@ def evaluate_colorization(
     ``colourfulness_share``, the mean colourfulness over that of the originals. Beside them ``original``, the originals'
     colourfulness, and ``left_out``: how many originals were ``grey`` (see :mod:`pretint.data.screening`; nothing can be told
     from colouring them) or ``small``.
+
+    Args:
+        trained: a colorizer.
+        folder: the pictures.
+        split: list of pictures; test, else val, else all where it is None.
+        layout: of the folder; recognised where it is None.
+        progress: told (pictures done, all).
+        setting: the only one that is scored; all that the model has where it is None.
+        note: told (id of a picture, row, its scores), for what is to be computed picture by picture.
 
     Raises:
         DataError: there are no pictures with colour of at least 11 pixels a side.
@@ -94,6 +104,8 @@ def evaluate_colorization(
                 "colourfulness_difference": colourfulness_difference(coloured, original),
                 "auc": auc(written, true),
             }
+            if note:
+                note(record.id, name, scores)
             balanced.setdefault(name, BalancedAreaMeter()).update(written, true)
             for score, value in scores.items():
                 meters.setdefault(name, {}).setdefault(score, RunningMeter()).update(value)
