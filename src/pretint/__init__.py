@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pretint.commands.describe import describe
     from pretint.commands.embed import embed
     from pretint.commands.evaluate import evaluate
+    from pretint.commands.export import export
     from pretint.commands.finetune import finetune
     from pretint.commands.predict import predict
     from pretint.commands.prepare import prepare
@@ -58,6 +59,7 @@ __all__ = [
     "describe",
     "embed",
     "evaluate",
+    "export",
     "finetune",
     "load_backbone",
     "predict",
@@ -70,7 +72,7 @@ __all__ = [
 _MODULES = {
     "load_backbone": "pretint.inference.models",
     **{verb: f"pretint.commands.{verb}" for verb in
-       ("colorize", "compare", "demo", "describe", "embed", "evaluate", "finetune", "predict", "prepare", "pretrain",
+       ("colorize", "compare", "demo", "describe", "embed", "evaluate", "export", "finetune", "predict", "prepare", "pretrain",
         "report", "reproduce")},
 }  # fmt: skip
 

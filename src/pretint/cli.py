@@ -22,6 +22,7 @@ VERBS = {
     "colorize": "colour photographs at their full size",
     "predict": "labels or masks for new pictures",
     "embed": "features of pictures, as tables of numbers",
+    "export": "a trained colorizer as one file, in half precision where wanted",
     "describe": "networks, parameters, steps and files of a recipe or run",
     "report": "one page about a run, several runs, a study or a demo",
     "reproduce": "the paper's numbers beside what this version computes, and what they mean",

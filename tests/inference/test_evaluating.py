@@ -160,15 +160,51 @@ def test_one_document_is_printed(coloring_run: Path, photos: Path, capsys: pytes
     printed = json.loads(capsys.readouterr().out)
     assert printed == pretint.evaluate(coloring_run, data=photos)
     assert set(printed) == {
-        "model", "grey", "mean_colour", "original", "pictures", "left_out", "split", "trained_on_these",
+        "model", "grey", "mean_colour", "original", "pictures", "left_out", "split", "trained_on_these", "setting",
+        "settings",
     }  # fmt: skip
     assert set(printed["model"]) == {
-        "psnr", "ssim", "colourfulness", "colourfulness_difference", "auc", "auc_balanced",
+        "psnr", "ssim", "colourfulness", "colourfulness_difference", "colourfulness_share", "auc", "auc_balanced",
     }  # fmt: skip
     assert main(["evaluate", str(coloring_run), "--data", str(photos)]) == 0
     words = capsys.readouterr().out
     assert "mean colour" in words
     assert "4 pictures (all)" in words
+
+
+def test_settings_side_by_side(
+    coloring_run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each row is of what `colorize` writes by that setting; `model` is the one that was asked for."""
+    file = tmp_path / "mine.safetensors"
+    pretint.export(coloring_run, file)
+    result = pretint.evaluate(file, data=photos)
+    originals = [pixels(photos / f"{i}.png") for i in range(len(SIZES))]
+    lively = np.mean([colourfulness(rgb) for rgb in originals])
+    assert list(result["settings"]) == ["accurate", "vivid"]
+    for setting, row in result["settings"].items():
+        pretint.colorize(photos, out=tmp_path / setting, model=file, setting=setting)
+        made = [pixels(tmp_path / setting / f"{i}.png") for i in range(len(SIZES))]
+        errors = [peak_signal_noise_ratio(a, b, data_range=255) for a, b in zip(originals, made, strict=True)]
+        assert row["psnr"] == spread(errors)
+        assert row["colourfulness_share"] == pytest.approx(np.mean(list(map(colourfulness, made))) / lively, rel=2e-3)
+        alone = pretint.evaluate(file, data=photos, setting=setting)
+        assert alone["settings"] == {setting: row}
+        assert alone["model"] == {score: value for score, value in row.items() if score != "decoding"}
+        assert alone["setting"] == setting
+    assert result["model"]["psnr"] == result["settings"]["accurate"]["psnr"] != result["settings"]["vivid"]["psnr"]
+    assert main(["evaluate", str(file), "--data", str(photos)]) == 0
+    words = capsys.readouterr().out
+    assert "accurate" in words
+    assert "vivid" in words
+
+
+def test_a_setting_that_is_not_there(coloring_run: Path, multilabel_run: Path, photos: Path, labelled: Path) -> None:
+    assert list(pretint.evaluate(coloring_run, data=photos)["settings"]) == ["accurate"]
+    with pytest.raises(pretint.OptionError, match="--setting vivid: was not chosen for"):
+        pretint.evaluate(coloring_run, data=photos, setting="vivid")
+    with pytest.raises(pretint.OptionError, match="--setting vivid: is for colorizers"):
+        pretint.evaluate(multilabel_run, data=labelled, setting="vivid")
 
 
 def read_table(path: Path) -> tuple[list[str], np.ndarray]:

@@ -56,3 +56,19 @@ def test_nothing_to_learn_or_to_save_and_its_own_copy() -> None:
     assert not bins.state_dict()
     bins.centres.zero_()
     assert AbBins(5).centres.any()
+
+
+@pytest.mark.parametrize("uniform", [1.0, 0.5, 0.01])
+def test_the_marginal_is_divided_out(uniform: float) -> None:
+    """Softmax of what comes out is the distribution over (1 - lambda) m + lambda / K, normalised anew."""
+    bins = AbBins()
+    draws = np.random.default_rng(0)
+    logits = draws.normal(0, 3, (2, len(bins), 3, 5))
+    marginal = draws.dirichlet(np.full(len(bins), 0.1))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = shares / ((1 - uniform) * marginal + uniform / len(bins))[:, None, None]
+    expected /= expected.sum(axis=1, keepdims=True)
+    found = bins.rebalanced(torch.from_numpy(logits), marginal.tolist(), uniform)
+    np.testing.assert_allclose(torch.softmax(found, dim=1).numpy(), expected, rtol=1e-4, atol=1e-7)
+    even = bins.rebalanced(torch.from_numpy(logits), (), uniform)  # an unknown marginal is uniform, and changes nothing
+    np.testing.assert_allclose(torch.softmax(even, dim=1).numpy(), shares, rtol=1e-4, atol=1e-7)

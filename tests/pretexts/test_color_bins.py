@@ -13,7 +13,7 @@ from pretint.color import gamut_bins
 from pretint.data.feed import Batch
 from pretint.errors import OptionError
 from pretint.pretexts.color_bins import ColorBins, Options, cross_entropy, rebalancing, smoothing
-from pretint.pretexts.pretext import build_pretext
+from pretint.pretexts.pretext import Decoding, build_pretext
 from tests.pretexts.promises import BACKBONES, PROMISES, Signer, _pad
 from tests.training.driving import pretraining, tiny
 
@@ -171,7 +171,7 @@ def test_two_colours_are_learned() -> None:
         (loss.total / loss.count).backward()
         optimizer.step()
     pretext.eval()
-    pretext.temperature = 0.0
+    pretext.decoding = Decoding(temperature=0.0)
     with torch.no_grad():
         ab = pretext.predict(batch.lightness).numpy() * 128
     assert ab.shape == (4, 2, 32, 32)
@@ -205,12 +205,30 @@ def test_temperature_from_the_mean_to_the_likeliest_bin() -> None:
     pretext = build(size=16)
     logits = torch.randn(2, len(CENTRES), 4, 4, generator=torch.Generator().manual_seed(0))
     chroma = []
-    for pretext.temperature in (1.0, 0.38, 0.1, 0.0):
+    for temperature in (1.0, 0.38, 0.1, 0.0):
+        pretext.decoding = Decoding(temperature=temperature)
         ab = pretext.decode(logits, torch.zeros(2, 1, 15, 13))
         assert ab.shape == (2, 2, 15, 13)
         chroma.append(float(ab.norm(dim=1).mean()))
     assert chroma == sorted(chroma)
     assert chroma[-1] > 2 * chroma[0]
+
+
+def test_rebalanced_colours_and_their_gain() -> None:
+    """By hand: a bin of half the probability wins where it is a tenth as common; the gain is a factor on ab."""
+    pretext = build(size=16, stride=1)
+    orange, grey = 250, int((pretext.bins.centres.norm(dim=1) == 0).nonzero())
+    logits = torch.full((1, len(CENTRES), 2, 2), -50.0)
+    logits[:, grey], logits[:, orange] = np.log(2 / 3), np.log(1 / 3)
+    marginal = np.full(len(CENTRES), 1e-9)
+    marginal[grey], marginal[orange] = 10 / 11, 1 / 11
+    lightness = torch.zeros(1, 1, 2, 2)
+    share = {1.0: 1 / 3, 1e-6: (1 / 3 * 11) / (1 / 3 * 11 + 2 / 3 * 1.1)}
+    for uniform, expected in share.items():
+        for gain in (1.0, 1.5):
+            pretext.decoding = Decoding(uniform=uniform, gain=gain, marginal=tuple(marginal))
+            ab = pretext.decode(logits, lightness)[0, :, 0, 0].numpy() * 128
+            np.testing.assert_allclose(ab, gain * expected * CENTRES[orange], rtol=2e-3)
 
 
 @pytest.mark.parametrize(

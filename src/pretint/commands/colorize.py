@@ -4,12 +4,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
+from pretint.shipped import NAME, as_text
 
 if TYPE_CHECKING:
     from pretint.inference.colorizing import ColorizeResult
@@ -22,10 +23,12 @@ class ColorizeOptions:
 
     paths: tyro.conf.Positional[tuple[Path, ...]]
     """Pictures, or folders of pictures."""
-    out: Path
+    out: Path = Path("coloured")
     """Folder for the coloured pictures; JPEGs stay JPEGs, others become PNG."""
-    model: str
-    """A run of pretint pretrain, or a .safetensors file of one."""
+    model: str = NAME
+    """A run of pretint pretrain, a .safetensors file of one, or pretint, the model that comes with the package."""
+    setting: Literal["accurate", "vivid"] = "accurate"
+    """Near the true colours, or lively at some cost of that."""
     samples: int = 1
     """Colorizations of each picture; more than one keeps dropout on, and each is different."""
     seed: int = 0
@@ -43,8 +46,9 @@ class ColorizeOptions:
 def colorize(
     paths: str | Path | Sequence[str | Path],
     *,
-    out: str | Path,
-    model: str | Path,
+    out: str | Path = "coloured",
+    model: str | Path = NAME,
+    setting: Literal["accurate", "vivid"] = "accurate",
     samples: int = 1,
     seed: int = 0,
     overwrite: bool = False,
@@ -56,7 +60,13 @@ def colorize(
     """
     chosen = [paths] if isinstance(paths, str | Path) else paths
     options = ColorizeOptions(
-        paths=tuple(map(Path, chosen)), out=Path(out), model=str(model), samples=samples, seed=seed, overwrite=overwrite
+        paths=tuple(map(Path, chosen)),
+        out=Path(out),
+        model=as_text(model),
+        setting=setting,
+        samples=samples,
+        seed=seed,
+        overwrite=overwrite,
     )
     return _run(options, quiet=True)
 
@@ -84,5 +94,6 @@ def _run(options: ColorizeOptions, quiet: bool) -> "ColorizeResult":
             samples=options.samples,
             seed=options.seed,
             overwrite=options.overwrite,
+            setting=options.setting,
             progress=progress,
         )

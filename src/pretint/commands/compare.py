@@ -8,6 +8,7 @@ from typing import Any
 
 from pretint.commands.resolve import Schema, options_from_arguments, options_from_call
 from pretint.errors import Interrupted, PretintError
+from pretint.shipped import as_text
 from pretint.studies.arms import architecture_of_arm
 from pretint.studies.options import CompareOptions
 
@@ -46,7 +47,7 @@ def compare(
     """
     if isinstance(options.get("classes"), str):
         options["classes"] = options["classes"].split(",")
-    chosen = [str(arm) for arm in ([arms] if isinstance(arms, str | Path) else arms)]
+    chosen = [as_text(arm) for arm in ([arms] if isinstance(arms, str | Path) else arms)]
     return _run(options_from_call(SCHEMA, {"task": task, "data": data, "out": out, "arms": chosen, **options}), quiet)
 
 

@@ -1,7 +1,7 @@
 """``pretint describe``: what a recipe or a run is."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pretint import recipe
 from pretint.commands.pretrain import SCHEMA
 from pretint.commands.resolve import options_from_call, plain_options
 from pretint.errors import OptionError
+from pretint.shipped import NAME, as_text, where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,7 @@ class DescribeOptions:
     """Networks, parameters, multiply-adds, steps and files of a recipe or a run."""
 
     source: tyro.conf.Positional[str]
-    """A recipe of pretint pretrain (small, bins, paper, paper-code, paper-text, or a .toml file), or the folder of a run."""
+    """A recipe of pretint pretrain (small, bins, paper, paper-code, paper-text, or a .toml file), the folder of a run, a .safetensors file of one, or pretint, the model that comes with the package."""
     pictures: int = 82_783
     """Training pictures, for the count of a recipe's steps; the paper's COCO 2014 train has 82,783."""
     json: bool = False
@@ -30,13 +31,13 @@ class DescribeOptions:
             raise OptionError(f"--pictures {self.pictures}: must be at least 1")
 
 
-def describe(source: str, *, pictures: int = 82_783) -> dict[str, Any]:
-    """Describe a recipe or a run; gives back what ``pretint describe --json`` prints.
+def describe(source: str | Path, *, pictures: int = 82_783) -> dict[str, Any]:
+    """Describe a recipe, a run or a weights' file; gives back what ``pretint describe --json`` prints.
 
     Raises:
         PretintError: there is no such recipe or run.
     """
-    return _run(DescribeOptions(source=str(source), pictures=pictures))
+    return _run(DescribeOptions(source=as_text(source), pictures=pictures))
 
 
 def command(arguments: Sequence[str]) -> None:
@@ -58,17 +59,36 @@ def command(arguments: Sequence[str]) -> None:
     console.print(table)
     if steps := result["steps"]:
         console.print(f"{steps['total']:,} steps: {steps['per_epoch']:,} an epoch with {steps['pictures']:,} pictures")
-    if "state" in result:
+    for line in _lines(result.get("weights", {})):
+        console.print(line)
+    if "files" in result:
         console.print(f"{result['state']} at step {result['done']:,}; best checkpoint: {result['best'] or 'none yet'}")
         for name, size in result["files"].items():
             console.print(f"  {size:>12,}  {name}")
 
 
 def _run(options: DescribeOptions) -> dict[str, Any]:
-    from pretint.experiments.describing import describe_recipe, describe_run, is_run
+    from pretint.experiments.describing import describe_recipe, describe_run, describe_weights, is_run
     from pretint.run_folder import RunFolder
 
+    if options.source == NAME or options.source.endswith(".safetensors"):
+        return describe_weights(where(options.source))
     if is_run(options.source):
         return describe_run(RunFolder.open(Path(options.source)))
     values = recipe.as_values(options_from_call(SCHEMA, {"recipe": options.source, "data": ["."], "out": "."}))
     return describe_recipe({k: v for k, v in values.items() if k not in ("data", "out", "resume")}, options.pictures)
+
+
+def _lines(weights: Mapping[str, Any]) -> Iterator[str]:
+    """What a weights' file says of itself, for a terminal."""
+    if not weights:
+        return
+    kind = "half precision" if weights.get("half") else "float32"
+    yield f"{weights['bytes']:,} bytes, {kind}; backbone {weights['backbone']}, {weights['size']} px, planes {weights['planes']}"
+    if data := weights.get("data"):
+        yield f"trained on {data['training']:,} pictures, {data['held_out']:,} held out"
+    for name, setting in weights.get("settings", {}).items():
+        dials = ", ".join(f"{dial} {value:g}" for dial, value in setting["decoding"].items())
+        yield f"setting {name}: {dials}; PSNR {setting['psnr']:.2f} dB, {setting['colourfulness_share']:.0%} of the colourfulness"
+    if chosen := weights.get("chosen_on"):
+        yield f"settings chosen on {chosen['pictures']} pictures ({chosen['which']})"

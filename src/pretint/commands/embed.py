@@ -10,6 +10,7 @@ import tyro
 
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
+from pretint.shipped import as_text
 
 if TYPE_CHECKING:
     from pretint.inference.embedding import EmbedResult
@@ -20,7 +21,7 @@ class EmbedOptions:
     """Features of pictures by a trained backbone: for each level of its pyramid the mean over the picture, a row a picture."""
 
     run: tyro.conf.Positional[str]
-    """A run of pretint pretrain or finetune, or a .safetensors file of one."""
+    """A run of pretint pretrain or finetune, a .safetensors file of one, or pretint, the model that comes with the package."""
     paths: tyro.conf.Positional[tuple[Path, ...]]
     """Pictures, or folders of pictures."""
     out: Path
@@ -47,7 +48,7 @@ def embed(
         PretintError: no pictures, no such run or depth, or features in ``out`` already.
     """
     chosen = [paths] if isinstance(paths, str | Path) else paths
-    options = EmbedOptions(run=str(run), paths=tuple(map(Path, chosen)), out=Path(out), depth=str(depth))
+    options = EmbedOptions(run=as_text(run), paths=tuple(map(Path, chosen)), out=Path(out), depth=str(depth))
     return _run(options, quiet=True)
 
 

@@ -5,11 +5,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
 from pretint.commands.resolve import plain_options
+from pretint.errors import OptionError
+from pretint.shipped import as_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,30 +19,39 @@ class EvaluateOptions:
     """Score a run on pictures it was not trained on, beside the scores of knowing nothing."""
 
     run: tyro.conf.Positional[str]
-    """A run of pretint pretrain or finetune, or a .safetensors file of one."""
+    """A run of pretint pretrain or finetune, a .safetensors file of one, or pretint, the model that comes with the package."""
     data: Path
     """Folder of test pictures: any photos for a colorizer, labelled ones for a task."""
     split: str | None = None
     """List of pictures to score on; where not given: test, else val, else all pictures."""
     layout: str | None = None
     """How the data lie in their folder; recognised where not given."""
+    setting: Literal["accurate", "vivid"] | None = None
+    """Of a colorizer: near the true colours, or lively; where not given, all settings that it has, side by side."""
     json: bool = False
     """Print one JSON document."""
 
 
 def evaluate(
-    run: str | Path, *, data: str | Path, split: str | None = None, layout: str | None = None
+    run: str | Path,
+    *,
+    data: str | Path,
+    split: str | None = None,
+    layout: str | None = None,
+    setting: Literal["accurate", "vivid"] | None = None,
 ) -> dict[str, Any]:
     """Score a run; gives back what ``pretint evaluate --json`` prints.
 
     A colorizer: rows ``model``, ``grey`` and ``mean_colour``, each with ``psnr`` (dB), ``ssim``, ``auc``, ``colourfulness``
-    and ``colourfulness_difference`` as mean, min and max over pictures, and ``auc_balanced``; ``left_out`` counts the
-    ``grey`` and the too ``small``. A task: ``scores`` and ``constant``.
+    and ``colourfulness_difference`` as mean, min and max over pictures, ``auc_balanced`` and ``colourfulness_share``;
+    ``settings`` holds such a row for each setting, ``model`` is that of ``setting``; ``left_out`` counts the ``grey`` and the
+    too ``small``. A task: ``scores`` and ``constant``.
 
     Raises:
         PretintError: the run or the data are not right.
     """
-    return _run(EvaluateOptions(run=str(run), data=Path(data), split=split, layout=layout), quiet=True)
+    options = EvaluateOptions(run=as_text(run), data=Path(data), split=split, layout=layout, setting=setting)
+    return _run(options, quiet=True)
 
 
 def command(arguments: Sequence[str]) -> None:
@@ -73,7 +84,13 @@ def _run(options: EvaluateOptions, quiet: bool) -> dict[str, Any]:
     trained = open_trained(options.run)
     with counting("scoring", quiet) as progress:
         if trained.description["kind"] == "pretrain":
-            return evaluate_colorization(trained, options.data, options.split, options.layout, progress)
+            return evaluate_colorization(
+                trained, options.data, options.split, options.layout, progress, options.setting
+            )
+        if options.setting:
+            raise OptionError(
+                f"--setting {options.setting}: is for colorizers, but {options.run} was trained on a task"
+            )
         return evaluate_task(load_task(trained), options.data, options.split, options.layout, progress)
 
 
@@ -85,10 +102,11 @@ def _tables(result: dict[str, Any]) -> list[Any]:
     if "model" in result:
         columns = ("PSNR dB", "SSIM", "AUC of ab", "balanced", "colourfulness")
         table = Table("", *columns, title=f"{title}; mean (min to max)", title_justify="left")
-        for row in ("model", "grey", "mean_colour"):
-            spreads = {score: _spread(result[row][score]) for score in ("psnr", "ssim", "auc", "colourfulness")}
-            balanced = f"{result[row]['auc_balanced']:.4g}"
-            table.add_row(row.replace("_", " "), *list(spreads.values())[:3], balanced, spreads["colourfulness"])
+        settings = {f"model, {setting}": row for setting, row in result["settings"].items()}
+        shown = {**settings, "grey": result["grey"], "mean colour": result["mean_colour"]}
+        for words, row in shown.items():
+            spreads = {score: _spread(row[score]) for score in ("psnr", "ssim", "auc", "colourfulness")}
+            table.add_row(words, *list(spreads.values())[:3], f"{row['auc_balanced']:.4g}", spreads["colourfulness"])
         table.add_row("original", "", "", "", "", _spread(result["original"]["colourfulness"]))
         return [table]
     scores, constant = result["scores"], result["constant"]

@@ -7,6 +7,7 @@ from typing import Any
 from pretint.commands.resolve import Schema, options_from_arguments, options_from_call
 from pretint.experiments.options import FinetuneOptions
 from pretint.experiments.results import FinetuneResult
+from pretint.shipped import as_text
 
 SCHEMA = Schema("finetune", FinetuneOptions, {"task": "tasks", "backbone": "networks"})
 
@@ -28,7 +29,7 @@ def finetune(*, task: str, data: str | Path, out: str | Path, quiet: bool = True
     if isinstance(options.get("classes"), str):
         options["classes"] = options["classes"].split(",")
     if "init" in options:
-        options["init"] = str(options["init"])
+        options["init"] = as_text(options["init"])
     return _run(options_from_call(SCHEMA, {"task": task, "data": data, "out": out, **options}), quiet)
 
 

@@ -10,6 +10,7 @@ import tyro
 from pretint.commands import finetune, pretrain
 from pretint.commands.resolve import command_line, plain_options
 from pretint.errors import OptionError
+from pretint.shipped import NAME, as_text, run_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +26,16 @@ class ReportOptions:
       pretint report runs/study
     """
 
-    paths: tyro.conf.Positional[tuple[Path, ...]]
-    """Folders of runs, or a folder that holds runs, or one folder of a study or a demo."""
+    paths: tyro.conf.Positional[tuple[str, ...]]
+    """Folders of runs, or a folder that holds runs, or one folder of a study or a demo; pretint is the shipped model's training."""
     out: Path | None = None
-    """The page, a file that ends in .html; where not given, report.html in the folder. Several folders need it."""
+    """The page, a file that ends in .html; where not given, report.html in the folder. Several folders need it, and pretint."""
 
     def __post_init__(self) -> None:
         if not self.paths:
             raise OptionError("report: name the folder of at least one run, of a study or of a demo")
+        if NAME in self.paths and self.out is None:
+            raise OptionError(f"--out: is missing; the page of {NAME} needs a name, such as --out report.html")
 
 
 def report(paths: str | Path | Sequence[str | Path], *, out: str | Path | None = None) -> Path:
@@ -46,7 +49,7 @@ def report(paths: str | Path | Sequence[str | Path], *, out: str | Path | None =
         PretintError: a folder is none of a run, a study or a demo, or ``out`` does not fit.
     """
     chosen = [paths] if isinstance(paths, str | Path) else paths
-    return _run(ReportOptions(paths=tuple(map(Path, chosen)), out=None if out is None else Path(out)))
+    return _run(ReportOptions(paths=tuple(map(as_text, chosen)), out=None if out is None else Path(out)))
 
 
 def command(arguments: Sequence[str]) -> None:
@@ -57,7 +60,7 @@ def command(arguments: Sequence[str]) -> None:
 def _run(options: ReportOptions) -> Path:
     from pretint.pages.building import build
 
-    return build(options.paths, options.out, _command_of)
+    return build(list(map(run_of, options.paths)), options.out, _command_of)
 
 
 def _command_of(manifest: Mapping[str, Any]) -> str | None:

@@ -63,6 +63,12 @@ class Screening:
             csv.writer(file, delimiter="\t", lineterminator="\n").writerows([("id", "what", "why"), *rows])
 
 
+def left_out(path: Path) -> frozenset[str]:
+    """Ids of the pictures in a list that ``Screening.write_list`` wrote."""
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return frozenset(row["id"] for row in csv.DictReader(file, delimiter="\t"))
+
+
 def is_grey(rgb: NDArray[np.uint8]) -> bool:
     """Whether a picture (H, W, 3) is grey by the rule of the first look; one that is tinted has a colour, so it is not."""
     seen = look_at(rgb)

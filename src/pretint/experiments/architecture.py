@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from pretint.errors import WeightsError
 from pretint.run_folder import RunFolder, read_description
+from pretint.shipped import where
 
 RANDOM_FROZEN = "random-frozen"
 """``--init`` of a floor: features that nobody has trained, and a head on them."""
@@ -23,14 +24,15 @@ def architecture_of(init: str) -> dict[str, Any]:
     and ``size`` too; empty where nothing tells.
 
     Args:
-        init: a run, a weights' file of pretint, a file of a residual network in torchvision's names, or ``scratch``.
+        init: a run, a weights' file of pretint, ``pretint``, a file of a residual network in torchvision's names, or
+            ``scratch``.
 
     Raises:
-        WeightsError: the file is of a residual network that pretint has not.
+        WeightsError: the file is of a residual network that pretint has not, or the package carries no model.
     """
-    path = Path(init)
     if init in FROM_NOTHING:
         return {}
+    path = where(init)
     if (path / "run.json").is_file():
         options = RunFolder.open(path).manifest["options"]
     elif description := read_description(path):
@@ -43,7 +45,8 @@ def architecture_of(init: str) -> dict[str, Any]:
 
 def is_foreign(init: str) -> bool:
     """Whether ``init`` is a file of weights that pretint did not write."""
-    return Path(init).suffix == ".safetensors" and Path(init).is_file() and read_description(Path(init)) is None
+    path = where(init)
+    return path.suffix == ".safetensors" and path.is_file() and read_description(path) is None
 
 
 def _foreign(path: Path) -> dict[str, Any]:

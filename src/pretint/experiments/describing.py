@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from pretint import recipe
+from pretint.errors import WeightsError
 from pretint.inference.models import build_task_network
 from pretint.networks.backbone import PLANE_COUNT
 from pretint.networks.build import build_backbone, build_decoder
 from pretint.networks.counting import cost
 from pretint.networks.patchgan import PatchDiscriminator
 from pretint.pretexts.pretext import build_pretext
-from pretint.run_folder import RunFolder
+from pretint.run_folder import RunFolder, read_description
 from pretint.tasks.task import build_task
 
 PAPER_PICTURES = 82_783
@@ -83,6 +84,43 @@ def describe_run(run: RunFolder) -> dict[str, Any]:
             if path.is_file()
         },
     }
+
+
+def describe_weights(path: Path) -> dict[str, Any]:
+    """A weights' file: its networks, the training's options and steps, and under ``weights`` what else it says of itself.
+
+    Raises:
+        WeightsError: the file is missing, or does not say what it holds.
+    """
+    description = read_description(path)
+    if description is None:
+        raise WeightsError(f"{path}: is no weights' file of pretint, so nothing is known of it; check the path")
+    values = description["options"]
+    data = description.get("data")
+    told = {name: value for name, value in description.items() if name not in ("kind", "options", "settings")}
+    told["settings"] = {
+        name: {**one, "decoding": {k: v for k, v in one["decoding"].items() if k != "marginal"}}
+        for name, one in description.get("settings", {}).items()
+    }
+    told |= {"backbone": values["backbone"], "size": values["size"], "bytes": path.stat().st_size}
+    told["planes"] = values[values["backbone"]].get("planes", "L")
+    return {
+        "file": path.name,
+        "kind": description["kind"],
+        "options": values,
+        "networks": networks_of_description(description),
+        "steps": _steps(data["training"], values) if data else None,
+        "weights": told,
+    }
+
+
+def networks_of_description(description: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Cost of the networks that a weights' file holds."""
+    values, dropped = description["options"], description.get("dropped", ())
+    with torch.device("meta"):
+        if description["kind"] == "pretrain":
+            return {n: _cost(m, values) for n, m in build_pretext(values).networks.items() if n not in dropped}
+        return {"network": _cost(build_task_network(values, description["classes"])[1], values)}
 
 
 def _cost(network: nn.Module, values: Mapping[str, Any]) -> dict[str, int]:

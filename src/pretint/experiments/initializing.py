@@ -11,6 +11,7 @@ from pretint.errors import WeightsError
 from pretint.experiments.architecture import RANDOM_FROZEN
 from pretint.inference.models import load_parts
 from pretint.run_folder import read_description
+from pretint.shipped import where
 from pretint.tasks.task import TaskNetwork
 from pretint.training import checkpoint
 
@@ -67,8 +68,8 @@ class Account:
 
 
 def initialize(network: TaskNetwork, init: str) -> Account:
-    """Load what fits from ``init``: a run, a weights' file of pretint, a file of backbone weights, or nothing for ``scratch``
-    and ``random-frozen``.
+    """Load what fits from ``init``: a run, a weights' file of pretint, ``pretint``, a file of backbone weights, or nothing for
+    ``scratch`` and ``random-frozen``.
 
     Raises:
         WeightsError: the weights are of another architecture.
@@ -79,7 +80,7 @@ def initialize(network: TaskNetwork, init: str) -> Account:
         return Account(init, (), 0, total)
     if init == RANDOM_FROZEN:
         return Account(init, ("backbone",) if network.decoder is None else ("backbone", "decoder"), 0, total)
-    path = Path(init)
+    path = where(init)
     if path.suffix == ".safetensors" and read_description(path) is None:
         left_over = _load_foreign(network.backbone, checkpoint.load_tensors(path), path)
         return Account(init, ("backbone",), _count(network.backbone), total, left_over)

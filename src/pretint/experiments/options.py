@@ -147,7 +147,7 @@ class FinetuneOptions(TaskOptions):
     """Train a backbone on a task with labels, from pretrained weights or from scratch."""
 
     init: str = "scratch"
-    """Where the weights come from: a run of pretint, a .safetensors file, or scratch; random-frozen trains only the head, on features that are random."""
+    """Where the weights come from: a run of pretint, a .safetensors file, pretint (the model that comes with the package), or scratch; random-frozen trains only the head, on features that are random."""
     fraction: float = 1.0
     """Share of the labelled training pictures to use, in (0, 1]; smaller shares are contained in larger ones."""
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from pretint.data.layouts.pictures import pictures_below
 from pretint.errors import DataError, OptionError, PretintError, ResourceError
 from pretint.inference.files import colorize_file, default_name
-from pretint.inference.models import Trained, best_device, load_pretext
+from pretint.inference.models import Setting, Trained, best_device, load_pretext
 from pretint.networks.unet import Dropout, set_dropout_at_inference
+from pretint.pretexts.pretext import ColorizationPretext
 
 
 @dataclass
@@ -33,15 +34,17 @@ class TrainedColorizer:
     """A trained colorizer as a function of lightness.
 
     Args:
-        model: a run of ``pretint pretrain``, a weights' file of one, or either opened already.
+        model: a run of ``pretint pretrain``, a weights' file of one, ``pretint``, or what was opened already.
         random: keep dropout on, so that every call gives another colorization.
+        setting: ``accurate`` or ``vivid``.
 
     Raises:
-        OptionError: ``random`` is asked of a network without dropout, or the run's method does not colour.
+        OptionError: ``random`` is asked of a network without dropout, or the model has no such setting.
     """
 
-    def __init__(self, model: Path | str | Trained, random: bool = False) -> None:
+    def __init__(self, model: Path | str | Trained, random: bool = False, setting: Setting = "accurate") -> None:
         self.pretext, self.trained = load_pretext(model)
+        self.use(setting)
         self.size: int = self.trained.options["size"]
         self.device = best_device()
         self.pretext.to(self.device)
@@ -51,6 +54,16 @@ class TrainedColorizer:
                     f"--samples: {self.trained.source} has a network without dropout, so all its colorizations are equal"
                 )
             set_dropout_at_inference(self.pretext, True)
+
+    def use(self, setting: Setting) -> None:
+        """Colour by another setting from now on.
+
+        Raises:
+            OptionError: the model has no such setting.
+        """
+        decoding = self.trained.decoding(setting)
+        if isinstance(self.pretext, ColorizationPretext):
+            self.pretext.decoding = decoding
 
     @torch.inference_mode()
     def __call__(self, lightness: Tensor) -> Tensor:
@@ -71,6 +84,7 @@ def colorize_files(
     samples: int = 1,
     seed: int = 0,
     overwrite: bool = False,
+    setting: Setting = "accurate",
     progress: Callable[[int, int], None] | None = None,
 ) -> ColorizeResult:
     """Colour files and folders of files into ``out``.
@@ -78,16 +92,17 @@ def colorize_files(
     Args:
         paths: pictures, or folders that are searched recursively (their structure is kept).
         out: folder for the results.
-        model: a run of ``pretint pretrain``, or a weights' file of one.
+        model: a run of ``pretint pretrain``, a weights' file of one, or ``pretint``.
         samples: colorizations a picture; more than one keeps dropout on and numbers the files.
         seed: of the samples.
         overwrite: colour again what is there already.
+        setting: ``accurate`` or ``vivid``.
         progress: told (pictures done, all).
 
     Raises:
         PretintError: no pictures, two pictures with one result, or a model that does not fit.
     """
-    colorizer = TrainedColorizer(model, random=samples > 1)
+    colorizer = TrainedColorizer(model, random=samples > 1, setting=setting)
     jobs = _jobs(paths, out)
     result = ColorizeResult()
     for done, (source, target) in enumerate(jobs):

@@ -1,6 +1,7 @@
 """Scores of a run on pictures it was not trained on, always beside the scores of knowing nothing."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from pretint.errors import DataError
 from pretint.inference.applying import picture_logits
 from pretint.inference.colorizing import TrainedColorizer
 from pretint.inference.full_resolution import predict_ab, recolour
-from pretint.inference.models import TaskModel, Trained, best_device
+from pretint.inference.models import Setting, TaskModel, Trained, best_device
 from pretint.metrics.ab_error import auc
 from pretint.metrics.image import colourfulness, colourfulness_difference, psnr, ssim
 from pretint.metrics.meters import BalancedAreaMeter, RunningMeter
+from pretint.pretexts.pretext import Decoding
 from pretint.tasks.task import ScoreMeter
 
 SMALLEST = 11
@@ -34,21 +36,40 @@ Keep = Callable[[Batch, NDArray[Any], int], None]
 
 
 def evaluate_colorization(
-    trained: Trained, folder: Path, split: str | None, layout: str | None, progress: Progress
+    trained: Trained,
+    folder: Path,
+    split: str | None,
+    layout: str | None,
+    progress: Progress,
+    setting: Setting | None = None,
+    note: Callable[[str, str, Mapping[str, float]], None] | None = None,
 ) -> dict[str, Any]:
     """Coloured pictures against their originals, at their own size and as ``colorize`` writes them.
 
-    Rows: ``model``; ``grey``, the same pictures without colour; ``mean_colour``, all pixels in the mean colour of the
-    training pictures. Columns: ``psnr`` (dB, over RGB), ``ssim`` (RGB), ``colourfulness`` (Hasler and Suesstrunk),
-    ``colourfulness_difference`` (to the original) and ``auc`` (area under Zhang's curve of ab errors), each with mean, min
-    and max over pictures; ``auc_balanced`` is one number over all pixels, all true colours weighing alike. Beside them
-    ``original``, the originals' colourfulness, and ``left_out``: how many originals were ``grey`` (see
-    :mod:`pretint.data.screening`; nothing can be told from colouring them) or ``small``.
+    Rows: ``settings``, one for each setting of the model (or for the one that is named), with its ``decoding``; ``model``, that
+    of the first of them, which is what ``colorize`` does; ``grey``, the same pictures without colour; ``mean_colour``, all
+    pixels in the mean colour of the training pictures. Columns: ``psnr`` (dB, over RGB), ``ssim`` (RGB), ``colourfulness``
+    (Hasler and Suesstrunk), ``colourfulness_difference`` (to the original) and ``auc`` (area under Zhang's curve of ab errors),
+    each with mean, min and max over pictures; ``auc_balanced``, one number over all pixels, all true colours weighing alike;
+    ``colourfulness_share``, the mean colourfulness over that of the originals. Beside them ``original``, the originals'
+    colourfulness, and ``left_out``: how many originals were ``grey`` (see :mod:`pretint.data.screening`; nothing can be told
+    from colouring them) or ``small``.
+
+    Args:
+        trained: a colorizer.
+        folder: the pictures.
+        split: list of pictures; test, else val, else all where it is None.
+        layout: of the folder; recognised where it is None.
+        progress: told (pictures done, all).
+        setting: the only one that is scored; all that the model has where it is None.
+        note: told (id of a picture, row, its scores), for what is to be computed picture by picture.
 
     Raises:
         DataError: there are no pictures with colour of at least 11 pixels a side.
+        OptionError: the model has no such setting.
     """
-    colorizer = TrainedColorizer(trained)
+    settings: tuple[Setting, ...] = (setting,) if setting else tuple(trained.settings)
+    colorizer = TrainedColorizer(trained, setting=settings[0])
     data = open_source(folder, layout)
     chosen = data.test_split(split)
     records = chosen.records
@@ -69,11 +90,10 @@ def evaluate_colorization(
             continue
         scored.append(record)
         true = _ab(original)
-        planes = {
-            "model": predict_ab(original, colorizer, colorizer.size),
-            "grey": torch.zeros(1, 2, 1, 1),
-            "mean_colour": mean,
-        }
+        planes = {"grey": torch.zeros(1, 2, 1, 1), "mean_colour": mean}
+        for each in settings:
+            colorizer.use(each)
+            planes[each] = predict_ab(original, colorizer, colorizer.size)
         for name, ab in planes.items():
             coloured = recolour(original, ab)
             written = _ab(coloured)
@@ -84,6 +104,8 @@ def evaluate_colorization(
                 "colourfulness_difference": colourfulness_difference(coloured, original),
                 "auc": auc(written, true),
             }
+            if note:
+                note(record.id, name, scores)
             balanced.setdefault(name, BalancedAreaMeter()).update(written, true)
             for score, value in scores.items():
                 meters.setdefault(name, {}).setdefault(score, RunningMeter()).update(value)
@@ -98,8 +120,14 @@ def evaluate_colorization(
     }
     for name, meter in balanced.items():
         rows[name]["auc_balanced"] = meter.compute()
+        lively = rows["original"]["colourfulness"]["mean"]
+        rows[name]["colourfulness_share"] = rows[name]["colourfulness"]["mean"] / lively
+    told = {each: {**rows.pop(each), "decoding": _told(trained.decoding(each))} for each in settings}
     return {
+        "model": {score: value for score, value in told[settings[0]].items() if score != "decoding"},
         **rows,
+        "setting": settings[0],
+        "settings": told,
         "pictures": len(scored),
         "left_out": left_out,
         "split": chosen.name,
@@ -176,8 +204,18 @@ def evaluate_task(
     }
 
 
-def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[Record]) -> bool:
-    """Whether some of these very pictures were trained on: a score on them says nothing about others."""
+def _told(decoding: Decoding) -> dict[str, float]:
+    """Its dials; the marginal is too long to be told."""
+    return {name: value for name, value in asdict(decoding).items() if name != "marginal"}
+
+
+def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[Record]) -> bool | None:
+    """Whether some of these very pictures were trained on: a score on them says nothing about others.
+
+    None for an exported file, which does not say where its pictures lay.
+    """
+    if trained.description.get("exported"):
+        return None
     options = trained.options
     folders = options["data"] if isinstance(options["data"], list) else [options["data"]]
     if folder.resolve() not in [Path(name).resolve() for name in folders]:

@@ -1,28 +1,35 @@
-"""From a run, or the weights' file of one, to networks that are ready to use."""
+"""From a run, the weights' file of one, or the name of the shipped model, to networks that are ready to use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from pretint.color import rgb_to_planes, standardize_rgb
-from pretint.errors import WeightsError
+from pretint.errors import OptionError, WeightsError
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.networks.build import build_backbone, build_decoder
-from pretint.pretexts.pretext import Pretext, build_pretext
+from pretint.pretexts.pretext import Decoding, Pretext, build_pretext
 from pretint.run_folder import RunFolder, read_description
+from pretint.shipped import where
 from pretint.tasks.task import Task, TaskNetwork, build_task
 from pretint.training import checkpoint
+
+Setting = Literal["accurate", "vivid"]
+"""What the colours of a picture are to be: near the true ones, or as lively as the originals' nearly are."""
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
 
 
 @dataclass(frozen=True)
 class Trained:
     """Weights and what they are.
 
-    ``description`` holds entries of run.json: ``kind``, ``options``, and by kind ``mean_colour`` or ``classes``.
+    ``description`` holds entries of run.json: ``kind``, ``options``, and by kind ``mean_colour`` or ``classes``; and of an
+    exported file ``settings``, ``dropped`` and more (see :mod:`pretint.experiments.exporting`). ``tensors`` are float32
+    where the file holds half precision.
     """
 
     source: Path
@@ -35,6 +42,33 @@ class Trained:
         options: Mapping[str, Any] = self.description["options"]
         return options
 
+    @property
+    def settings(self) -> dict[Setting, Decoding]:
+        """How each setting that it has decodes colours. A run that was not exported has ``accurate`` alone, at temperature 1:
+        the mean of a distribution has the least expected squared error."""
+        stored = self.description.get("settings")
+        if not stored:
+            return {"accurate": Decoding()}
+        return {
+            name: Decoding(**{**stored[name]["decoding"], "marginal": tuple(stored[name]["decoding"]["marginal"])})
+            for name in SETTINGS
+            if name in stored
+        }
+
+    def decoding(self, setting: Setting) -> Decoding:
+        """How a setting decodes colours.
+
+        Raises:
+            OptionError: it was not chosen for these weights.
+        """
+        found = self.settings
+        if setting not in found:
+            raise OptionError(
+                f"--setting {setting}: was not chosen for {self.source} yet; pretint export chooses it on held-out pictures "
+                "and writes a file that has it"
+            )
+        return found[setting]
+
 
 @dataclass(frozen=True)
 class TaskModel:
@@ -46,15 +80,16 @@ class TaskModel:
 
 
 def open_trained(source: Path | str) -> Trained:
-    """Read the best checkpoint of a run, or a weights' file that pretint wrote.
+    """Read the best checkpoint of a run, a weights' file that pretint wrote, or the shipped model (``pretint``).
 
     Raises:
         RunError: the folder is not that of a run, or has no checkpoint.
-        WeightsError: the file is missing, damaged, or not of pretint.
+        WeightsError: the file is missing, damaged, or not of pretint, or the package carries no model.
+        OptionError: ``pretint`` is a run in this folder too.
     """
-    path = Path(source)
+    path = where(source)
     if path.suffix == ".safetensors":
-        tensors = checkpoint.load_tensors(path)
+        tensors = {name: _at_least_float32(tensor) for name, tensor in checkpoint.load_tensors(path).items()}
         description = read_description(path)
         if description is None:
             raise WeightsError(
@@ -68,15 +103,23 @@ def open_trained(source: Path | str) -> Trained:
     return Trained(path, run.manifest, checkpoint.load_tensors(weights))
 
 
+def _at_least_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
 def load_pretext(source: Path | str | Trained) -> tuple[Pretext, Trained]:
     """A pretext with its trained weights, in eval mode; what was opened already is not read again.
+
+    Parts that an exported file has dropped, such as a critic, are there with random weights; nothing here uses them.
 
     Raises:
         WeightsError: the run is no pretraining.
     """
     trained = _of_kind("pretrain", source)
     pretext = build_pretext(trained.options)
-    checkpoint.load_weights(pretext, trained.tensors, trained.source)
+    dropped = tuple(f"{name}." for name in trained.description.get("dropped", ()))
+    random = {name: tensor for name, tensor in pretext.state_dict().items() if name.startswith(dropped)}
+    checkpoint.load_weights(pretext, {**random, **trained.tensors}, trained.source)
     pretext.eval()
     return pretext, trained
 
@@ -160,7 +203,7 @@ def load_backbone(source: Path | str) -> RgbBackbone:
     """The trained backbone of a run as a plain module, in eval mode: RGB in [0, 1] -> pyramid of features.
 
     Args:
-        source: the folder of a run, or a weights' file that pretint wrote.
+        source: the folder of a run, a weights' file that pretint wrote, or ``"pretint"``, the model that comes with the package.
 
     Raises:
         PretintError: there is no such run, or its weights are damaged.

@@ -4,6 +4,7 @@ After Zhang, Isola, Efros 2016 (arXiv 1603.08511, sections 2.1 and 2.3). The bin
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +50,21 @@ class AbBins(nn.Module):
         distances = (self.centres[near] - points[:, None]).square().sum(dim=2)
         found, places = distances.topk(self.neighbours, dim=1, largest=False)
         return near.gather(1, places), found
+
+    def rebalanced(self, logits: Tensor, marginal: Sequence[float], uniform: float) -> Tensor:
+        """Logits (B, K, h, w) of the distribution divided by (1 - uniform) marginal + uniform / K; float32.
+
+        Menon et al. 2021 (arXiv 2007.07314, section 4.1): so the choice no longer favours what is common everywhere.
+
+        Args:
+            logits: of the bins.
+            marginal: share of each bin over pictures, (K,); empty where it is uniform.
+            uniform: in (0, 1]; 1 changes no choice, near 0 divides the marginal out.
+        """
+        count = len(self)
+        shares = logits.new_tensor(marginal or [1 / count] * count, dtype=torch.float32)
+        divisor = ((1 - uniform) * shares + uniform / count).log()
+        return logits.float() - divisor.view(1, -1, 1, 1)
 
     def annealed_mean(self, logits: Tensor, temperature: float) -> Tensor:
         """Logits (B, K, h, w) -> ab (B, 2, h, w) over 128 Lab units: equation 5 of the paper.

@@ -65,6 +65,8 @@ class Options:
 class ConditionalGan(ColorizationPretext):
     """Players: ``critic`` (the discriminator) and ``generator``."""
 
+    training_only = ("discriminator",)
+
     def __init__(self, options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
         super().__init__(Colorizer(backbone, decoder), epochs)
         self.options = options

@@ -9,7 +9,11 @@ nearest bin q*, per place
     s           1 at q* (one-hot), or exp(-|y - q|^2 / (2 sigma^2)), normalised, on the 5 nearest bins (soft)
     w           1, or ((1 - lambda) p(q*) + lambda / K)^-1, scaled to a mean of 1 under p (equation 4), with p the smoothed
                 distribution of the colours
-    predicted   the mean of the bins under softmax(z / T) (equation 5)
+    predicted   the mean of the bins under softmax(z' / T) (equation 5), with z' = z - log((1 - lambda) m + lambda / K)
+
+m is the mean of softmax(z) over pictures: dividing by it is the rebalancing when colours are made, not learned. It is Menon
+et al. 2021, *Long-tail learning via logit adjustment* (arXiv 2007.07314, section 4.1), with m for their prior of the classes,
+tempered by lambda as the weights above are; lambda = 1, where z' has the choice of z, unless a setting says otherwise.
 
 Differs from the paper: a place's colour is the mean of its pixels, not one of them; the distribution is that of the training
 pictures so far, not ImageNet's; and the network is any backbone. Larsson et al. 2016 and 2017 find choices to teach better
@@ -28,7 +32,7 @@ from pretint.networks.backbone import Backbone, Decoder
 from pretint.networks.bins import AbBins
 from pretint.networks.colorizer import Colorizer
 from pretint.objective import Loss, OptimizerSettings, Player, Shared, Turn
-from pretint.pretexts.pretext import ColorError, ColorizationPretext
+from pretint.pretexts.pretext import ColorError, ColorizationPretext, Decoding, amplify
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,7 @@ class Options:
     uniform: float = 0.5
     """With rebalance, lambda: share of a uniform distribution that tempers the weights, in (0, 1]; 1 weighs all alike."""
     temperature: float = 0.38
-    """Of the annealed mean that makes colours of the choice, in [0, 1]: 1 is the mean of the bins, 0 the likeliest bin."""
+    """Of the annealed mean that makes colours for the scores and samples of the training, in [0, 1]: 1 is the mean of the bins, 0 the likeliest bin."""
     rate: float = 1e-3
     """Learning rate."""
     beta1: float = 0.9
@@ -77,7 +81,6 @@ class ColorBins(ColorizationPretext):
     """One player, ``generator``: logits (B, K, h, w) of the bins.
 
     Attributes:
-        temperature: what ``predict`` decodes with; it may be changed at any time.
         probabilities: with rebalancing, the share of each bin among the training places seen so far, (K,).
     """
 
@@ -85,6 +88,7 @@ class ColorBins(ColorizationPretext):
     _seen: Tensor
     _steps: Tensor
     _kernel: Tensor
+    distribution = True
 
     def __init__(self, options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
         bins = AbBins(neighbours=1 if options.encoding == "one-hot" else 5)
@@ -92,7 +96,7 @@ class ColorBins(ColorizationPretext):
         super().__init__(generator, epochs)
         self.options = options
         self.bins = bins
-        self.temperature = options.temperature
+        self.decoding = Decoding(temperature=options.temperature)
         if options.rebalance:
             self.register_buffer("probabilities", torch.full((len(bins),), 1 / len(bins)))
             self.register_buffer("_steps", torch.zeros((), dtype=torch.int64))
@@ -140,12 +144,12 @@ class ColorBins(ColorizationPretext):
         self.probabilities.lerp_(self._seen / self._seen.sum(), 1 / self._steps)
         self._seen.zero_()
 
-    def predict(self, lightness: Tensor) -> Tensor:
-        return self.decode(self.generator(lightness), lightness)
-
-    def decode(self, logits: Tensor, lightness: Tensor) -> Tensor:
+    def decode(self, planes: Tensor, lightness: Tensor) -> Tensor:
         """Logits (B, K, h, w) -> ab (B, 2, H, W) in [-1, 1], of the size of the lightness (B, 1, H, W)."""
-        ab = self.bins.annealed_mean(logits, self.temperature)
+        how = self.decoding
+        if how.uniform < 1:
+            planes = self.bins.rebalanced(planes, how.marginal, how.uniform)
+        ab = amplify(self.bins.annealed_mean(planes, how.temperature), how.gain)
         if self.options.stride > 1:
             ab = F.interpolate(ab, scale_factor=self.options.stride, mode="bilinear", align_corners=False)
         return ab[..., : lightness.shape[-2], : lightness.shape[-1]]

@@ -4,6 +4,7 @@ A pretext is one file of this folder: its docstring cites the source, ``Options`
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -19,14 +20,36 @@ from pretint.networks.colorizer import Colorizer
 from pretint.objective import Objective, Phase
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How colours are made of what a colorizer's network gives.
+
+    ``temperature``, ``uniform`` and ``marginal`` are for networks that give a distribution of colours; others have the
+    ``gain`` alone.
+
+    Attributes:
+        temperature: of the annealed mean, in [0, 1]: 1 is the mean of the distribution, 0 its most probable colour.
+        uniform: lambda, in (0, 1]: how little of the marginal is divided out; 1 leaves the distribution as it is.
+        gain: factor on a and b, so on the chroma.
+        marginal: mean distribution (K,) of the network over pictures; empty stands for a uniform one.
+    """
+
+    temperature: float = 1.0
+    uniform: float = 1.0
+    gain: float = 1.0
+    marginal: tuple[float, ...] = ()
+
+
 class Pretext(Objective):
     """One self-supervised task.
 
     Attributes:
         epochs: length of the training.
+        training_only: its parts that neither a use of the network nor a transfer needs, such as a critic.
     """
 
     epochs: int
+    training_only: tuple[str, ...] = ()
 
     @property
     def backbone(self) -> Backbone:
@@ -55,13 +78,20 @@ class Pretext(Objective):
 class ColorizationPretext(Pretext):
     """A pretext that colours with one network, ``generator``.
 
-    ``predict`` is the generator itself; a method whose generator gives something else than ab says how ab is decoded.
+    A method whose generator gives something else than ab says in ``decode`` how ab is made of it.
+
+    Attributes:
+        decoding: what ``predict`` decodes with; it may be replaced at any time.
+        distribution: whether the generator gives a distribution of colours.
     """
+
+    distribution = False
 
     def __init__(self, generator: Colorizer, epochs: int) -> None:
         super().__init__()
         self.generator = generator
         self.epochs = epochs
+        self.decoding = Decoding()
 
     @property
     def backbone(self) -> Backbone:
@@ -72,11 +102,19 @@ class ColorizationPretext(Pretext):
         return self.generator.decoder
 
     def predict(self, lightness: Tensor) -> Tensor:
-        ab: Tensor = self.generator(lightness)
-        return ab
+        return self.decode(self.generator(lightness), lightness)
+
+    def decode(self, planes: Tensor, lightness: Tensor) -> Tensor:
+        """What the generator gave for a lightness (B, 1, H, W) -> ab (B, 2, H, W) in [-1, 1]."""
+        return amplify(planes, self.decoding.gain)
 
     def meter(self) -> "ColorError":
         return ColorError(self)
+
+
+def amplify(ab: Tensor, gain: float) -> Tensor:
+    """ab with its chroma multiplied, within [-1, 1]."""
+    return ab if gain == 1 else (ab * gain).clamp(-1, 1)
 
 
 class ColorError:

@@ -14,6 +14,7 @@ from typing import Any
 from pretint.errors import OptionError
 from pretint.experiments.architecture import FROM_NOTHING, architecture_of, is_foreign
 from pretint.methods import suggest
+from pretint.shipped import NAME, where
 
 SCRATCH = "scratch"
 _PLANES = ("L", "ab", "Lab", "RGB")
@@ -128,8 +129,8 @@ def resolve(words: Iterable[str], base: Mapping[str, Any]) -> tuple[Arm, ...]:
 def _with_network(arm: Arm, base: Mapping[str, Any]) -> Arm:
     """The arm with its network: that of its weights, else the study's."""
     for init in arm.inits:
-        if init not in FROM_NOTHING and not Path(init).exists():
-            near = suggest(init, ("scratch", "scratch-rgb", "random-frozen"))
+        if init not in FROM_NOTHING and not where(init).exists():
+            near = suggest(init, ("scratch", "scratch-rgb", "random-frozen", NAME))
             raise OptionError(f"--arms {init}: there is no such run or file ({near})")
     told = [architecture_of(init) for init in arm.inits]
     if any(other != told[0] for other in told):

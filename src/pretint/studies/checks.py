@@ -17,6 +17,7 @@ from pretint.data.record import Record, fingerprint
 from pretint.errors import PretintError
 from pretint.experiments.environment import resumptions
 from pretint.run_folder import MANIFEST, RunFolder, checksum
+from pretint.shipped import where
 from pretint.studies.arms import Arm
 from pretint.studies.options import CompareOptions
 from pretint.training.checkpoint import WEIGHTS
@@ -44,7 +45,7 @@ def weights_of(arms: Sequence[Arm]) -> dict[str, str]:
     """By run or file that an arm starts from: what tells its weights from all others."""
     found = {}
     for init in {init: None for arm in arms if not arm.from_nothing for init in arm.inits}:
-        path = Path(init)
+        path = where(init)
         if (path / MANIFEST).is_file():
             best = RunFolder.open(path).checkpoint("best")
             found[init] = f"{best.name} {checksum(best / WEIGHTS)[:16]}"
@@ -69,9 +70,10 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
     with counting(_LOOKING, quiet) as progress:
         for arm in arms:
             name = f"copies of test pictures, {arm.name}"
-            for run in map(Path, () if arm.from_nothing else arm.inits):
+            for init in () if arm.from_nothing else arm.inits:
+                run = where(init)
                 if not (run / MANIFEST).is_file():
-                    words = f"{run.name}: what its weights were trained on is not known, so leaks cannot be looked for."
+                    words = f"{Path(init).name}: what its weights were trained on is not known, so leaks cannot be looked for."
                     findings.append(_finding(name, "unknown", words))
                     continue
                 try:
@@ -119,8 +121,8 @@ def of_arms(arms: Sequence[Arm], told: Sequence[Mapping[str, Any]]) -> list[Find
         findings.append(_finding(f"weights loaded, {arm.name}", state, words))
         parts[arm.name] = tuple(one["parts"])
         findings += [
-            finding for init in arm.inits if (Path(init) / MANIFEST).is_file()
-            if (finding := _long_enough(arm.name, RunFolder.open(Path(init))))
+            finding for run in map(where, arm.inits) if (run / MANIFEST).is_file()
+            if (finding := _long_enough(arm.name, RunFolder.open(run)))
         ]  # fmt: skip
     if len(set(parts.values())) > 1:
         words = "; ".join(f"{name}: {' and '.join(loaded)}" for name, loaded in parts.items())
@@ -180,7 +182,7 @@ def of_pretrainings(arms: Sequence[Arm]) -> list[Finding]:
     """Whether the runs that arms start from have come to their end."""
     findings = []
     for arm in arms:
-        for run in (Path(init) for init in arm.inits if (Path(init) / MANIFEST).is_file()):
+        for run in (run for run in map(where, arm.inits) if (run / MANIFEST).is_file()):
             state = RunFolder.open(run).manifest.get("state")
             if state != "finished":
                 words = f"{arm.name}: {run.name} is {state}, not finished; its best checkpoint so far was taken."

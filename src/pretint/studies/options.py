@@ -14,7 +14,7 @@ class CompareOptions(TaskOptions):
     """Compare what pretraining brings on one task, over label fractions and seeds, and say how sure that is."""
 
     arms: tuple[str, ...] = ()
-    """What is compared with scratch: NAME=RUN, NAME=RUN,RUN,.. (pretrainings of one recipe), NAME=FILE.safetensors, scratch-rgb, random-frozen. Behind it @planes=RGB, @first-seed=100 and @against=ARM where wanted."""
+    """What is compared with scratch: NAME=RUN, NAME=RUN,RUN,.. (pretrainings of one recipe), NAME=FILE.safetensors, pretint (the model that comes with the package), scratch-rgb, random-frozen. Behind it @planes=RGB, @first-seed=100 and @against=ARM where wanted."""
     fractions: tuple[float, ...] = (0.1, 1.0)
     """Shares of the labelled training pictures, each in (0, 1]; smaller ones are contained in larger ones."""
     seeds: int = 5

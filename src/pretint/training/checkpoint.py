@@ -12,6 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from pretint.errors import RunError, WeightsError
@@ -34,8 +35,8 @@ def save(
     manifest = run.manifest
     description = {name: manifest[name] for name in DESCRIPTION if name in manifest}
     with run.new_checkpoint(step) as folder:
-        _save(weights, folder / WEIGHTS, {"pretint": json.dumps(description)})
-        _save(resume_state, folder / OPTIMIZER)
+        save_file(_plain(weights), folder / WEIGHTS, _metadata(description))
+        save_file(_plain(resume_state), folder / OPTIMIZER)
         sums = {path.name: checksum(path) for path in folder.iterdir()}
         (folder / "progress.json").write_text(json.dumps({"step": step, **progress, "sha256": sums}, indent=2) + "\n")
 
@@ -95,6 +96,15 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: Path)
     module.load_state_dict(dict(tensors))
 
 
-def _save(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+def as_file(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> bytes:
+    """The content of a weights' file; ``description`` is what ``run_folder.read_description`` gives back."""
+    return serialize(_plain(tensors), _metadata(description))
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # Contiguous copies: safetensors refuses shared storage and other memory formats.
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _metadata(description: Mapping[str, Any]) -> dict[str, str]:
+    return {"pretint": json.dumps(description)}
