@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from benchmarks.peers import jitter, nt_xent, view
 from benchmarks.peers import grey as luma
+from benchmarks.peers import jitter, nt_xent, view
 
 
 def test_nt_xent_is_equation_1() -> None:

@@ -15,7 +15,6 @@ Paths are cut to their last names.
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +140,7 @@ def held_out_pictures(run: RunFolder) -> Sequence[Record]:
     unused = left_out(run.path / "left_out.tsv")
     kept = pick(pool, (i for i, record in enumerate(pool) if record.id not in unused))
     training, held_out = carve_validation(kept, options["validation"], options["seed"])
-    if fingerprint(chain(training, held_out)) != manifest["data"]["fingerprint"]:
+    if fingerprint(training, held_out) != manifest["data"]["fingerprint"]:
         raise RunError(
             f"{run.path}: its pictures have changed since it was trained, so those it held out are not known; "
             "name others with --tune"
