@@ -29,7 +29,8 @@ FAULTS = [
     "pretrane", "pretrain", "pretrain --data a --out o --epoch 3", "pretrain --data a --out o --recipe smal",
     "pretrain --data a --out o --pretext cgam", "pretrain --data a --out o --size 8", "finetune --data a --out o",
     "pretrain --data a --out o --cgan.leek True", "finetune --task detection --data a --out o",
-    "finetune --task multilabel --data a --out o --loop.ema 2",
+    "finetune --task multilabel --data a --out o --loop.ema 2", "colorize a.jpg --setting lively", "report pretint",
+    "export a",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import tyro
 
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
-from pretint.shipped import NAME, as_text
+from pretint.shipped import NAME, as_text, where
 
 if TYPE_CHECKING:
     from pretint.inference.colorizing import ColorizeResult
@@ -83,6 +83,7 @@ def command(arguments: Sequence[str]) -> None:
 
 
 def _run(options: ColorizeOptions, quiet: bool) -> "ColorizeResult":
+    where(options.model)  # a package without a model is told of before torch is loaded
     from pretint.inference.colorizing import colorize_files
     from pretint.training.progress import counting
 
