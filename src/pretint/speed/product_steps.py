@@ -39,12 +39,16 @@ Answer = Callable[..., None]
 class _Directed(Feed):
     """A feed whose batches come from a function; it knows as much of a feed as the loop asks for."""
 
-    def __init__(self, batch_size: int, batches: Callable[[], Batches]) -> None:
+    def __init__(self, batch_size: int, size: int, batches: Callable[[], Batches]) -> None:
         self.batch_size, self.steps_per_epoch = batch_size, _ENDLESS
-        self._batches = batches
+        self._size, self._batches = size, batches
 
     def batches(self, first_step: int, last_step: int) -> Batches:
         return self._batches()
+
+    def size_at(self, epoch: int) -> int:
+        """Side of the pictures of an epoch: always the same."""
+        return self._size
 
 
 def made_batch(count: int, size: int) -> Batch:
@@ -71,7 +75,7 @@ def _train(case: dict[str, Any], batches: Callable[[], Batches]) -> None:
     fabric, _ = start_fabric(options, case["precision"])
     folder = Path(tempfile.mkdtemp(dir=case["folder"]))
     run = RunFolder.create(folder, {"kind": "pretrain", "options": {}, "state": "running"})
-    feed = _Directed(case["batch"], batches)
+    feed = _Directed(case["batch"], values["size"], batches)
     Loop(pretext, feed, None, run, options, 0, fabric, quiet=True, stop=StopRequest()).train()
 
 
