@@ -11,7 +11,7 @@ STAND_IN = """
 import json, sys
 case = json.loads(sys.stdin.readline())
 def say(**fields):
-    print(json.dumps({"most": case["most"], "now": 1, **fields}), flush=True)
+    print(json.dumps({"most": case["most"], "now": 1, "gpu": 0, **fields}), flush=True)
 say(kind=case["kind"])
 for line in sys.stdin:
     request = json.loads(line)

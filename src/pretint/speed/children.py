@@ -33,8 +33,8 @@ class Child:
         self._process: subprocess.Popen[str] | None = None
         self.ready: dict[str, Any] = {}
         """What it said when it was ready."""
-        self.most = 0
-        """Bytes of memory that it has needed at the most."""
+        self.most = self.most_on_gpu = 0
+        """Bytes that it has needed at the most."""
 
     def __enter__(self) -> "Child":
         return self
@@ -110,6 +110,7 @@ class Child:
             raise self._ended()
         answer: dict[str, Any] = json.loads(line)
         self.most = max(self.most, answer["most"])
+        self.most_on_gpu = max(self.most_on_gpu, answer["gpu"])
         if "error" in answer:
             self.rest()
             raise ResourceError(f"{self.part}: {answer['error']}")

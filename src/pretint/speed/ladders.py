@@ -113,7 +113,7 @@ def _in_turn(session: Session, case: StepCase, rungs: Rungs, side_by_side: bool)
             if name in ("plain", THRESHOLDS) or name.startswith(
                 "pretint"
             ):  # the rungs between share the plain one's process
-                session.memory.setdefault(f"{case.title}: {name}", child.most)
+                session.weigh(f"{case.title}: {name}", child)
             if not side_by_side:
                 child.rest()
         spent += last

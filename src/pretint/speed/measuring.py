@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from pretint.errors import OptionError
 from pretint.experiments.environment import environment
 from pretint.inference.models import best_device
 from pretint.speed import busy, ladders, parts
@@ -51,9 +52,14 @@ def measure(plan: Plan, told: Told = lambda part, doing, left: None) -> dict[str
     """Measure everything in a plan.
 
     Ctrl-C ends it; the document then holds what was measured, and ``interrupted`` is true.
+
+    Raises:
+        OptionError: the CPU clock was asked for where a GPU does the work.
     """
     precision, why = choose_precision(LoopOptions())
     device = best_device()
+    if plan.clock == "cpu" and device.type != "cpu":
+        raise OptionError(f"--clock cpu: says nothing of a {device.type} device; leave it out")
     begun, before = time.monotonic(), busy.read()
     machine = {
         **environment(),

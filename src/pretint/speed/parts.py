@@ -86,7 +86,7 @@ def measure_feed(session: Session) -> None:
             for number, (name, _) in enumerate(ways):
                 session.say(f"feed: {name}")
                 session.keep(("way", name), child.ask(way=number, least=plan.least / 4))
-        session.memory["feed, one process"] = child.most
+        session.weigh("feed, one process", child)
     recipe_name, changes = next(iter(plan.trained.values()))
     values = values_of(recipe_name, **changes)
     session.say("feed: a training on files")
@@ -160,9 +160,8 @@ def _large(session: Session, values: dict[str, Any], megapixels: float, what: st
         if not once:
             child.ask(stage="all")  # the first call of everything, which is not counted
         for _ in range(1 if once else min(3, session.plan.rounds)):
-            answer = child.ask(stage="all")
-            session.keep(("large", name), answer)
-            session.memory.setdefault(what, answer["most"])
+            session.keep(("large", name), child.ask(stage="all"))
+            session.weigh(what, child)
             for stage, seconds in child.ask(stage="stages")["stages"].items():
                 session.samples.setdefault(("large", name, stage), []).append(Sample(seconds))
 
@@ -197,7 +196,7 @@ def measure_memory(session: Session) -> None:
     session.say("an idle process")
     with session.child("nothing") as child:
         child.start()
-        session.memory["torch and pretint, idle"] = child.most
+        session.weigh("torch and pretint, idle", child)
     if steps := session.plan.growth_steps:
         tiny = values_of("small", size=32, unet={"width": 0.125}, cgan={"critic_width": 0.125})
         session.say(f"{steps} steps of a small network")
@@ -213,12 +212,14 @@ def _card(session: Session) -> None:
     case = {"values": values_of("paper"), "batch": 32, "accumulate": 4, "precision": "float32", "warm": False}
     with session.child("product", **case) as child:
         child.start()
-        session.memory[CARD] = child.most
+        session.weigh(CARD, child)
 
 
 def memory_document(session: Session) -> list[dict[str, Any]]:
-    """Rows with GB at the most, and the growth in MB."""
-    rows: list[dict[str, Any]] = [{"what": what, "GB": size / 1e9} for what, size in session.memory.items()]
+    """Rows with GB at the most (``gpu_GB``: of a GPU's), and the growth in MB."""
+    rows: list[dict[str, Any]] = [
+        {"what": what, "GB": here / 1e9, "gpu_GB": there / 1e9} for what, (here, there) in session.memory.items()
+    ]
     if ("growth",) in session.facts:
         rows.append({"what": GROWTH, "MB": session.facts["growth",] / 1e6})
     return rows

@@ -33,8 +33,8 @@ class Session:
         self.device, self.precision = device, precision
         self.samples: dict[tuple[str, ...], list[Sample]] = {}
         self.facts: dict[tuple[str, ...], Any] = {}
-        self.memory: dict[str, int] = {}
-        """Bytes at the most, by what was measured."""
+        self.memory: dict[str, tuple[int, int]] = {}
+        """Bytes at the most, of memory and of a GPU's, by what was measured."""
         self.missing: dict[str, str] = {}
         """What could not be measured, and why."""
         self._part, self._since = "", time.monotonic()
@@ -48,6 +48,10 @@ class Session:
     def keep(self, key: tuple[str, ...], answer: Mapping[str, Any]) -> None:
         """Keep the sample of an answer."""
         self.samples.setdefault(key, []).append(Sample(**answer["sample"]))
+
+    def weigh(self, what: str, child: Child) -> None:
+        """Note a process's memory so far; what was noted first stays."""
+        self.memory.setdefault(what, (child.most, child.most_on_gpu))
 
     def estimate(self, *key: str) -> Estimate | None:
         """What the samples of a key say; None where there are none."""

@@ -82,10 +82,7 @@ def tables(document: Mapping[str, Any]) -> Iterator[Table]:
     if document["colorize"]:
         yield from _colorize(document["colorize"])
     if document["memory"]:
-        most = [
-            (row["what"], f"{row['GB']:.2f} GB" if "GB" in row else f"{row['MB']:.2f} MB") for row in document["memory"]
-        ]
-        yield Table("Memory, at the most", ("", "resident"), most)
+        yield _memory(document["memory"])
     for curve in document["curves"]:
         points = [
             (p["at"], shown(p["seconds"]), number(p["work"]), "" if p["to_linear"] is None else f"{p['to_linear']:.2f}")
@@ -157,6 +154,19 @@ def _colorize(colorize: Mapping[str, Any]) -> Iterator[Table]:
 
 
 _COLOR_STAGES = ("read", "network", "colours", "write")
+
+
+def _memory(rows: Sequence[Mapping[str, Any]]) -> Table:
+    gpu = any(row.get("gpu_GB") for row in rows)
+    words = [
+        (
+            row["what"],
+            f"{row['GB']:.2f} GB" if "GB" in row else f"{row['MB']:.2f} MB",
+            *([f"{row['gpu_GB']:.2f} GB" if row.get("gpu_GB") else ""] if gpu else []),
+        )
+        for row in rows
+    ]
+    return Table("Memory, at the most", ("", "resident", *(["GPU"] if gpu else [])), words)
 
 
 def _targets(targets: Sequence[Mapping[str, Any]]) -> Table:

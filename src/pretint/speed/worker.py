@@ -39,7 +39,8 @@ def main() -> None:
     def answer(**fields: Any) -> None:
         if "sample" in fields:
             fields["sample"] = asdict(fields["sample"])
-        answers.write(json.dumps({**fields, **memory()}) + "\n")
+        on_gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+        answers.write(json.dumps({**fields, **memory(), "gpu": on_gpu}) + "\n")
         answers.flush()
 
     from pretint.errors import PretintError
