@@ -113,12 +113,12 @@ def _print(document: dict[str, Any]) -> None:
     for line in machine_lines(document):
         console.print(line)
     for one in tables(document):
-        table = Table(title=one.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for i, column in enumerate(one.columns):
             table.add_column(column, justify="right" if i else "left", overflow="fold")
         for row in one.rows:
             table.add_row(*row)
-        console.print()
+        console.print(f"\n[bold]{one.title}[/bold]")
         console.print(table)
         if one.note:
             console.print(one.note)

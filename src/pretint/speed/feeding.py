@@ -44,7 +44,7 @@ class Way:
 
 
 def whole(large: Path, folder: Path, *, every: bool = True) -> list[Way]:
-    """Ways from pictures to batches.
+    """Ways from pictures to batches, half of each mirrored.
 
     Args:
         large: pictures as they come; the goals are for photos of 500 x 375 pixels and 70 kB.
@@ -73,7 +73,7 @@ def whole(large: Path, folder: Path, *, every: bool = True) -> list[Way]:
             for batch in loader.batches(0, loader.steps_per_epoch):
                 batch.to("cpu")
 
-        ways.append(Way(f"{data}: batches of {size} px, {crop}, mirrored", run, count, goal))
+        ways.append(Way(f"{data}: batches of {size} px, {crop}", run, count, goal))
 
     each("read", "large", lambda record: read_picture(record.where))
     each("read, resized to 144 px", "large", lambda record: resized(record.where, 144), 600)

@@ -181,7 +181,7 @@ def measure_curves(session: Session) -> None:
         child.start()
         for _ in range(max(1, min(3, plan.rounds))):
             for count in counts:
-                session.say(f"curves: feed of {count} pictures")
+                session.say(f"feed of {count} pictures")
                 session.keep(("curve", name, f"{count} pictures"), child.ask(count=count))
     session.facts.update({("curve", name, f"{count} pictures"): float(count) for count in counts})
 
@@ -196,7 +196,7 @@ def _curve(session: Session, name: str, points: list[Point]) -> None:
             children.append((point.label, stack.enter_context(session.child("product", **case))))
         for _ in range(max(1, min(3, session.plan.rounds))):
             for label, child in children:
-                session.say(f"curves: {name}, {label}")
+                session.say(f"{name}, {label}")
                 session.keep(("curve", name, label), child.ask(least=session.plan.least))
 
 

@@ -74,22 +74,22 @@ def measure_feed(session: Session) -> None:
         name: {"size": values["size"], "view": values["view"]}
         for name, values in ((name, values_of(r, **changes)) for name, (r, changes) in plan.trained.items())
     }
-    session.say("feed: shards")
+    session.say("shards")
     with session.child("feed", threads=1, photos=str(pictures), trained=trained) as child:
         ways = child.start()["ways"]
         session.facts["ways",] = ways
         for _ in range(plan.rounds):
             for name in trained:
                 for stage in STAGES:
-                    session.say(f"feed: {stage}, {name}")
+                    session.say(f"{stage}, {name}")
                     session.keep(("stage", name, stage), child.ask(stage=stage, trained=name, least=plan.least / 4))
             for number, (name, _) in enumerate(ways):
-                session.say(f"feed: {name}")
+                session.say(name)
                 session.keep(("way", name), child.ask(way=number, least=plan.least / 4))
         session.weigh("feed, one process", child)
     recipe_name, changes = next(iter(plan.trained.values()))
     values = values_of(recipe_name, **changes)
-    session.say("feed: a training on files")
+    session.say("a training on files")
     case = {"values": values, "batch": min(32, plan.photos), "precision": session.precision, "photos": str(pictures)}
     with session.child("fed", **case) as child:
         session.facts["workers",] = child.start()["workers"]
@@ -142,18 +142,18 @@ def measure_colorize(session: Session) -> None:
             continue
         session.try_to(what, lambda: _large(session, values, megapixels, what))  # noqa: B023
     small = {**values, "size": plan.folder_size}
-    session.say("colorize: a folder")
+    session.say("a folder")
     with session.child("folder", values=small, pictures=plan.folder_pictures) as child:
         child.start()
         for _ in range(min(3, plan.rounds)):
             for way in ("plain", "network", "folder"):
-                session.say(f"colorize: {plan.folder_pictures} pictures, {way}")
+                session.say(f"{plan.folder_pictures} pictures, {way}")
                 session.keep(("colorize", way), child.ask(way=way, least=plan.least))
 
 
 def _large(session: Session, values: dict[str, Any], megapixels: float, what: str) -> None:
     name, once = f"{megapixels:g}", megapixels > 20
-    session.say(what)
+    session.say(f"{name} megapixels")
     photo = photos.write_large(session.folder / f"photo-{name}.jpg", megapixels)
     with session.child("colorize", values=values, photo=str(photo)) as child:
         child.start()

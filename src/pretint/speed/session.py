@@ -38,7 +38,7 @@ class Session:
         self.missing: dict[str, str] = {}
         """What could not be measured, and why."""
         self._part, self._since = "", time.monotonic()
-        self._done: list[str] = []
+        self._done: dict[str, float] = {}  # parts, and the seconds that they took
 
     def child(self, part: str, **case: Any) -> Child:
         """A measuring process of this session; it is not started yet."""
@@ -68,7 +68,7 @@ class Session:
     def enter(self, part: str) -> None:
         """A part begins."""
         if self._part:
-            self._done.append(self._part)
+            self._done[self._part] = time.monotonic() - self._since
         self._part, self._since = part, time.monotonic()
 
     def say(self, doing: str) -> None:
@@ -84,9 +84,10 @@ class Session:
 
     def _left(self) -> float:
         expected = {part: self._expected(part) for part in self.plan.parts}
-        spent = time.monotonic() - self._since
-        left = sum(s for part, s in expected.items() if part not in self._done and part != self._part)
-        return left + max(0.0, expected.get(self._part, 0.0) - spent)
+        # What is done tells how much slower than expected this machine is, or how much busier.
+        pace = max(1.0, sum(self._done.values()) / max(1.0, sum(expected[part] for part in self._done)))
+        later = sum(s for part, s in expected.items() if part not in self._done and part != self._part)
+        return pace * later + max(0.0, pace * expected[self._part] - (time.monotonic() - self._since))
 
     def _expected(self, part: str) -> float:
         if part == "step":

@@ -53,16 +53,15 @@ def machine_lines(document: Mapping[str, Any]) -> list[str]:
         + (f" ({machine['commit']})" if machine["commit"] else ""),
         f"precision: {machine['precision']} ({machine['why']})",
     ]
-    if machine["clock"] == "cpu":
-        lines.append(
-            "clock: CPU time of one thread; what other processes use is not counted, but their memory traffic is"
-        )
+    on_cpu_time = machine["clock"] == "cpu"
+    if on_cpu_time:
+        lines.append("clock: CPU time of one thread, which leaves out what others use, but not their memory traffic")
     if machine["others"] is None:
         lines.append("whether others were busy is not known here (no /proc/stat)")
     else:
         taken = f"others used {machine['others']:.0%} of the cores' time, the host took {machine['stolen']:.0%}"
-        quiet = machine["others"] + machine["stolen"] <= QUIET
-        lines.append(f"{taken}: {'quiet' if quiet else 'busy; what was timed meanwhile and is marked ? tells little'}")
+        quiet = (0 if on_cpu_time else machine["others"]) + machine["stolen"] <= QUIET
+        lines.append(taken if quiet else f"{taken}: busy; what is marked ? was timed meanwhile and tells little")
     return lines
 
 
@@ -127,12 +126,10 @@ def _feed(feed: Mapping[str, Any]) -> Iterator[Table]:
         )
     waits = feed["waits"]
     note = (
-        ""
-        if waits is None
-        else f"A training with {feed['workers']} reading processes waited {percent(waits)} of the time"
+        "" if waits is None else f"A training waited {percent(waits)} of the time; reading processes: {feed['workers']}"
     )
     ways = [(way["name"], shown(way["pictures_per_second"])) for way in feed["ways"]]
-    yield Table("Feed as a whole, one core", ("from: to", "images/s"), ways, note)
+    yield Table("Feed as a whole, mirrored, one core", ("from: to", "images/s"), ways, note)
 
 
 def _colorize(colorize: Mapping[str, Any]) -> Iterator[Table]:

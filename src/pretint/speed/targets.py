@@ -72,7 +72,7 @@ def _with_numbers(document: Mapping[str, Any]) -> Iterator[tuple[Target, Estimat
 
     if machine["device"] == "cpu":
         for name, (wanted, never) in SHARES.items():
-            batch = f", batch {steps[name]['batch']}" if name in steps else ""
+            batch = f", batch {steps[name]['batch']}" if name == "paper" and name in steps else ""
             yield Target(f"{title(name)}{batch}: of float32 peak", wanted, "%", never=never), share(name, "float32")
     if machine["precision"] == "bf16":
         wanted = 0.45 if machine["device"] == "cpu" else 0.30
