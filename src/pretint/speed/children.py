@@ -12,7 +12,7 @@ from typing import Any
 
 from pretint.errors import ResourceError
 
-GRACE = 2.0
+GRACE = 0.5
 """Seconds in which a process may end by itself; a step may take longer, and nobody waits for its end."""
 
 

@@ -191,9 +191,13 @@ def _curve(session: Session, name: str, points: list[Point]) -> None:
         children = []
         for point in points:
             values = values_of(point.values["recipe"], **point.values["changes"])
-            session.facts["curve", name, point.label] = work_of(values).flop * point.batch
+            session.facts["curve", name, point.label] = work_of(values).flop * point.batch / 1e9
             case = {"values": values, "batch": point.batch, "precision": "float32"}
             children.append((point.label, stack.enter_context(session.child("product", **case))))
+        for _, child in children:
+            child.launch()
+        for _, child in children:
+            child.start()
         for _ in range(max(1, min(3, session.plan.rounds))):
             for label, child in children:
                 session.say(f"{name}, {label}")
@@ -213,5 +217,6 @@ def curves_document(session: Session) -> list[dict[str, Any]]:
             {"at": label, "seconds": as_json(time), "work": amount, "to_linear": one}
             for label, time, amount, one in zip(labels, times, work, ratios, strict=True)
         ]
-        document.append({"name": name, "points": points, "verdict": linearity.verdict(ratios, times)})
+        unit = "pictures" if "pictures" in name else "GFLOP"
+        document.append({"name": name, "unit": unit, "points": points, "verdict": linearity.verdict(ratios, times)})
     return document

@@ -87,7 +87,9 @@ def tables(document: Mapping[str, Any]) -> Iterator[Table]:
             (p["at"], shown(p["seconds"]), number(p["work"]), "" if p["to_linear"] is None else f"{p['to_linear']:.2f}")
             for p in curve["points"]
         ]
-        yield Table(f"Time against {curve['name']}: {curve['verdict']}", ("", "seconds", "work", "to linear"), points)
+        yield Table(
+            f"Time against {curve['name']}: {curve['verdict']}", ("", "seconds", curve["unit"], "to linear"), points
+        )
     if document["start"]:
         names = {"help": "pretint --help", "first_step": "pretint pretrain, until the first step is done"}
         begun = [(words, shown(document["start"][name])) for name, words in names.items() if document["start"][name]]
@@ -168,7 +170,10 @@ def _memory(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _targets(targets: Sequence[Mapping[str, Any]]) -> Table:
     rows = []
+    left_out = [target["what"] for target in targets if target["answer"] == "not measured"]
     for target in targets:
+        if target["answer"] == "not measured":
+            continue
         sign = "\N{GREATER-THAN OR EQUAL TO}" if target["more_is_better"] else "\N{LESS-THAN OR EQUAL TO}"
         share = target["unit"] == "%"
         found = target["found"]
@@ -178,4 +183,5 @@ def _targets(targets: Sequence[Mapping[str, Any]]) -> Table:
             met = f"no, below {target['never']:.0%}"
         wanted = f"{target['wanted']:.0%}" if share else f"{number(target['wanted'])} {target['unit']}".strip()
         rows.append((target["what"], f"{sign} {wanted.replace('%', ' %')}", words, met.replace("%", " %")))
-    return Table("Targets", ("", "wanted", "found", "met"), rows)
+    note = f"Not measured: {'; '.join(left_out)}" if left_out else ""
+    return Table("Targets", ("", "wanted", "found", "met"), rows, note)
