@@ -118,11 +118,13 @@ def _step(step: Mapping[str, Any]) -> Table:
 def _feed(feed: Mapping[str, Any]) -> Iterator[Table]:
     for training in feed["trainings"]:
         rows = [
-            (stage + (" *" if stage == training["limiting"] else ""), number(1e6 * one["seconds_a_picture"]["median"]),
+            (stage + (" (limits)" if stage == training["limiting"] else ""), number(1e6 * one["seconds_a_picture"]["median"]),
              shown(one["pictures_per_second"], spread=False) if one["seconds_a_picture"]["median"] else "")
             for stage, one in training["stages"].items() if one["seconds_a_picture"]
         ]  # fmt: skip
-        note = f"* limits. Read to resize is the reading processes' work: {number(1 / training['reading_seconds'])} images/s a core"
+        note = (
+            f"Read to resize is the reading processes' work: {number(1 / training['reading_seconds'])} images/s a core"
+        )
         yield Table(
             f"Feed, {training['training']}, a picture on one core", ("stage", "microseconds", "images/s"), rows, note
         )
