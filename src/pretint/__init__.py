@@ -26,6 +26,7 @@ from pretint.errors import (
 )
 
 if TYPE_CHECKING:
+    from pretint.commands.bench import bench
     from pretint.commands.colorize import colorize
     from pretint.commands.compare import compare
     from pretint.commands.demo import demo
@@ -53,6 +54,7 @@ __all__ = [
     "TrainingError",
     "WeightsError",
     "__version__",
+    "bench",
     "colorize",
     "compare",
     "demo",
@@ -72,8 +74,8 @@ __all__ = [
 _MODULES = {
     "load_backbone": "pretint.inference.models",
     **{verb: f"pretint.commands.{verb}" for verb in
-       ("colorize", "compare", "demo", "describe", "embed", "evaluate", "export", "finetune", "predict", "prepare", "pretrain",
-        "report", "reproduce")},
+       ("bench", "colorize", "compare", "demo", "describe", "embed", "evaluate", "export", "finetune", "predict", "prepare",
+        "pretrain", "report", "reproduce")},
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ VERBS = {
     "describe": "networks, parameters, steps and files of a recipe or run",
     "report": "one page about a run, several runs, a study or a demo",
     "reproduce": "the paper's numbers beside what this version computes, and what they mean",
+    "bench": "how fast this machine does the work, how fast it could, and what holds it up",
     "demo": "all of it on made scenes in six minutes, with a report",
 }
 """Each verb is a module of ``pretint.commands``; it is imported when it is called."""

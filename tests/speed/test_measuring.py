@@ -1,0 +1,58 @@
+"""The whole at sizes that mean nothing: every part answers, every table is filled, a stop keeps what there is."""
+
+import json
+
+import pytest
+
+from pretint.speed import plan
+from pretint.speed.measuring import measure
+from pretint.speed.page import section
+from pretint.speed.plain_steps import LADDERS
+from pretint.speed.plan import PARTS
+
+
+@pytest.mark.long
+def test_every_part() -> None:
+    said: list[str] = []
+    tiny = plan.chosen(plan.tiny(), parts=(*PARTS, plan.CURVES), threads=1)
+    document = json.loads(json.dumps(measure(tiny, lambda part, doing, left: said.append(part))))
+    assert list(dict.fromkeys(said)) == list(tiny.parts)
+    assert document["missing"] == {}
+    assert {"float32", "bf16", "copy"} <= {peak["kind"] for peak in document["peaks"]}
+    for step, pretext in zip(document["step"], ("cgan", "regression"), strict=True):
+        names = [rung["name"] for rung in step["rungs"]]
+        assert names[: len(LADDERS[pretext])] == [rung.name for rung in LADDERS[pretext]]
+        assert names[len(LADDERS[pretext])] == "pretint, float32"
+        assert all(rung["images_per_second"]["median"] > 0 for rung in step["rungs"])
+    assert set(document["feed"]["trainings"][0]["stages"]) == {"read", "decode", "resize", "augment", "transfer", "Lab"}
+    assert 0 <= document["feed"]["waits"]["median"] <= 1
+    assert document["colorize"]["photos"][0]["seconds"]["median"] > 0
+    assert all(row.get("GB", 1) > 0.05 for row in document["memory"])
+    assert len(document["curves"]) == 4
+    assert "not measured" in {target["answer"] for target in document["targets"]}
+    assert "### Targets" in section(document)
+
+
+def test_a_stop_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(session: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pretint.speed.measuring.MEASURES", {"peaks": lambda session: None, "step": stopped})
+    document = measure(plan.chosen(plan.tiny(), parts=("peaks", "step", "feed")))
+    assert document["interrupted"]
+    assert document["step"] == []
+
+
+def test_a_fault_of_memory_is_noted_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pretint.errors import ResourceError
+
+    def short(session: object) -> None:
+        raise ResourceError("too little memory")
+
+    done: list[str] = []
+    monkeypatch.setattr(
+        "pretint.speed.measuring.MEASURES", {"peaks": short, "step": lambda session: done.append("step")}
+    )
+    document = measure(plan.chosen(plan.tiny(), parts=("peaks", "step")))
+    assert document["missing"] == {"peaks": "too little memory"}
+    assert done == ["step"]
