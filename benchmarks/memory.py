@@ -94,7 +94,7 @@ def growth_of(steps: int, workers: int) -> dict[str, float]:
             "--loop.log-every", "10",
         ]  # fmt: skip
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        rows = list(_watched(process, run / "metrics.jsonl"))
+        rows = list(_watched(process, run / "metrics.jsonl", workers))
         assert process.returncode == 0, "the training failed"
     table = np.array([row for row in rows if row[0] > steps / 3], dtype=np.float64)
     slopes = np.polyfit(table[:, 0] / 1000, table[:, 1:] / 1e6, 1)[0]
@@ -177,8 +177,8 @@ def _proportional(process: int) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
-def _watched(process: subprocess.Popen[bytes], metrics: Path) -> Iterator[tuple[int, int, int]]:
-    """(step, bytes of the process, bytes of its children) until it ends."""
+def _watched(process: subprocess.Popen[bytes], metrics: Path, workers: int) -> Iterator[tuple[int, int, int]]:
+    """(step, bytes of the process, bytes of its readers) until it ends; those of a validation come and go, and do not count."""
     last = 0
     while process.poll() is None:
         time.sleep(0.1)
@@ -188,7 +188,7 @@ def _watched(process: subprocess.Popen[bytes], metrics: Path) -> Iterator[tuple[
             step = json.loads(lines[-1])["step"]
             if step > last:
                 last = step
-                yield step, resident(process.pid), sum(map(resident, children(process.pid)))
+                yield step, resident(process.pid), sum(map(resident, children(process.pid)[:workers]))
         except (ValueError, OSError):
             continue  # half a line, or a process that has just ended
 

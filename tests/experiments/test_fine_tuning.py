@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 
 import pretint
 from pretint.cli import main
+from pretint.commands.finetune import SCHEMA
+from pretint.commands.resolve import options_from_call
 from pretint.experiments import fine_tuning
 from pretint.run_folder import RunFolder
 from pretint.tasks.fine_tuning import FineTuning
@@ -182,3 +184,16 @@ def test_test_pictures_stay_unseen_without_a_list_of_training_pictures(
         seen = {name: pretint.evaluate(run, data=data, split=name)["trained_on_these"] for name in ("test", "all")}
         assert seen == {"test": False, "all": True}
     assert RunFolder.open(tmp_path / "finetune").manifest["data"]["split"] == "all but test"
+
+
+def test_masks_that_a_study_has_seen_are_not_looked_at_again(
+    masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fine-tuning by itself looks at them."""
+    looked: list[int] = []
+    monkeypatch.setattr(fine_tuning, "validate_masks", lambda records, mask_map: looked.append(len(records)))
+    pretint.finetune(data=masked, out=tmp_path / "one", **FINETUNE)
+    assert looked == [16]
+    options = options_from_call(SCHEMA, {"data": masked, "out": tmp_path / "two", **FINETUNE})
+    fine_tuning.finetune(options, quiet=True, masks_seen=True)
+    assert looked == [16]

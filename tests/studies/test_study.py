@@ -18,6 +18,7 @@ from sklearn.metrics import average_precision_score
 import pretint
 from pretint.cli import main
 from pretint.errors import DataError, PretintError, RunError
+from pretint.studies import study as module
 from tests.conftest import Command
 from tests.experiments.tiny_runs import PRETRAIN, arguments
 from tests.studies.conftest import STUDY
@@ -318,3 +319,34 @@ def test_a_study_does_not_shrink(study: Path, parted: Path, coloring_run: Path) 
         pretint.compare(data=parted, out=study, arms=arms, resume=True, **(STUDY | {"seeds": 1}))
     with pytest.raises(RunError, match="--arms"):
         pretint.compare(data=parted, out=study, arms=arms[:1], resume=True, **STUDY)
+
+
+@pytest.mark.parametrize("where", ["05", "13"])
+def test_masks_are_looked_at_before_the_first_cell(masked: Path, tmp_path: Path, where: str) -> None:
+    """Those of the training list and of the test list."""
+    data = shutil.copytree(masked, tmp_path / "data")
+    for name, numbers in {"train": range(12), "test": range(12, 16)}.items():
+        (data / f"{name}.txt").write_text("".join(f"{number:02d}\n" for number in numbers))
+    Image.new("L", (3, 3)).save(data / "masks" / f"{where}.png")
+    options = {name: value for name, value in STUDY.items() if name != "least_positives"} | {"task": "segmentation"}
+    with pytest.raises(DataError, match=rf"{where}\.png: the mask is 3x3"):
+        pretint.compare(data=data, out=tmp_path / "study", **options)
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_study_that_goes_on_elsewhere_warns(
+    study: Path, parted: Path, coloring_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shutil.copytree(study, tmp_path / "study")
+    here = module.environment()
+    monkeypatch.setattr(module, "environment", lambda: {**here, "commit": "another"})
+    arms = ["again=scratch", f"mine={coloring_run}"]
+    document = pretint.compare(data=parted, out=out, arms=arms, jobs=2, resume=True, **STUDY)
+    assert [one["commit"] for one in document["environments"]] == [here["commit"], "another"]
+    assert document["environments"][1]["cells"] == 12
+    (check,) = [check for check in document["checks"] if check["name"] == "environment"]
+    assert check["state"] == "warning"
+    assert "after 12 finished cells" in check["words"]
+    assert f"commit {here['commit'] or 'none'}, now another" in check["words"]
+    again = pretint.compare(data=parted, out=out, arms=arms, jobs=2, resume=True, **STUDY)
+    assert again["environments"] == document["environments"]
