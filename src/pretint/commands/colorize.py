@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
@@ -32,6 +32,8 @@ class ColorizeOptions:
     """Seed of the samples."""
     overwrite: bool = False
     """Colour again what is in --out already."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic of the network on a CPU; auto is bf16 where the CPU has instructions for it."""
 
     def __post_init__(self) -> None:
         if self.samples < 1:
@@ -48,6 +50,7 @@ def colorize(
     samples: int = 1,
     seed: int = 0,
     overwrite: bool = False,
+    precision: Literal["auto", "float32", "bf16"] = "auto",
 ) -> "ColorizeResult":
     """Colour pictures into a folder; options as in ``pretint colorize``.
 
@@ -56,7 +59,13 @@ def colorize(
     """
     chosen = [paths] if isinstance(paths, str | Path) else paths
     options = ColorizeOptions(
-        paths=tuple(map(Path, chosen)), out=Path(out), model=str(model), samples=samples, seed=seed, overwrite=overwrite
+        paths=tuple(map(Path, chosen)),
+        out=Path(out),
+        model=str(model),
+        samples=samples,
+        seed=seed,
+        overwrite=overwrite,
+        precision=precision,
     )
     return _run(options, quiet=True)
 
@@ -65,6 +74,7 @@ def command(arguments: Sequence[str]) -> None:
     """The verb on the command line."""
     options = plain_options(ColorizeOptions, "colorize", arguments)
     result = _run(options, quiet=False)
+    print(result.how, file=sys.stderr)
     for _, reason in result.refused:
         print(f"left out: {reason}", file=sys.stderr)
     if result.present:
@@ -84,5 +94,6 @@ def _run(options: ColorizeOptions, quiet: bool) -> "ColorizeResult":
             samples=options.samples,
             seed=options.seed,
             overwrite=options.overwrite,
+            precision=options.precision,
             progress=progress,
         )
