@@ -76,8 +76,8 @@ class _Convolution(nn.Conv2d):
         if self.kernel_size == (1, 1) or height * width > PLACES:
             return super().forward(input)
         patches = F.unfold(input.to(self.weight.dtype), self.kernel_size, self.dilation, padding, self.stride)
-        rows = F.linear(patches.transpose(1, 2), _matrix(self), self.bias)  # (B, places, C)
-        return rows.transpose(1, 2).view(len(input), -1, height, width)  # in channels_last
+        rows = F.linear(patches.transpose(1, 2).flatten(0, 1), _matrix(self), self.bias)  # (B places, C')
+        return rows.view(len(input), height, width, -1).permute(0, 3, 1, 2)
 
 
 class _TransposedConvolution(nn.ConvTranspose2d):
@@ -100,8 +100,9 @@ class _TransposedConvolution(nn.ConvTranspose2d):
             + 1
             for i in (0, 1)
         )
-        rows = input.to(self.weight.dtype).flatten(2).transpose(1, 2) @ _matrix(self)  # (B, places, C' taps)
-        output = F.fold(rows.transpose(1, 2), (height, width), self.kernel_size, self.dilation, padding, self.stride)
+        rows = input.to(self.weight.dtype).permute(0, 2, 3, 1).flatten(0, 2) @ _matrix(self)  # (B places, C' taps)
+        products = rows.view(len(input), -1, rows.shape[1]).transpose(1, 2)
+        output = F.fold(products, (height, width), self.kernel_size, self.dilation, padding, self.stride)
         if self.bias is not None:
             output += self.bias[:, None, None]
         return output.contiguous(memory_format=torch.channels_last)
