@@ -175,3 +175,24 @@ def test_bins_are_made_where_another_device_is_the_default():
     color.gamut_bins.cache_clear()
     with torch.device("meta"):
         assert torch.equal(color.gamut_bins(), expected)
+
+
+def test_bytes_in_other_colours_agree_with_scikit_image():
+    """Within one level, whatever the colour: within the gamut, and far outside where it is clipped."""
+    generator = np.random.default_rng(0)
+    rgb = generator.integers(0, 256, (20_000, 3), dtype=np.uint8)
+    for reach in (0.1, 1.0):
+        ab = generator.uniform(-reach, reach, (2, len(rgb))).astype(np.float32)
+        lab = np.concatenate((rgb2lab(rgb / 255)[:, :1], ab.T * 128), axis=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scikit-image counts colours with a negative Z
+            expected = np.round(lab2rgb(lab) * 255)
+        joined = color.join_bytes(torch.from_numpy(rgb), torch.from_numpy(ab)).numpy()
+        assert joined.shape == rgb.shape
+        assert np.abs(joined.astype(int) - expected).max() <= 1
+        assert (joined == expected).mean() > 0.98
+
+
+def test_grey_bytes_without_colour_come_back():
+    grey = torch.arange(256, dtype=torch.uint8).repeat(3, 1).T.contiguous()
+    assert torch.equal(color.join_bytes(grey, torch.zeros(2, 256)), grey)

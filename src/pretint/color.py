@@ -68,6 +68,34 @@ def join(lightness: Tensor, ab: Tensor) -> Tensor:
     return lab_to_rgb(denormalize_lab(torch.cat((_at_least_float32(lightness), _at_least_float32(ab)), dim=-3)))
 
 
+def join_bytes(rgb: Tensor, ab: Tensor) -> Tensor:
+    """The lightness of bytes in other colours, within one level of `rgb_to_planes` and `join`, in a quarter of the time.
+
+    Of the bytes only the luminance is needed, which goes through unchanged; the way back to bytes is looked up. Not
+    differentiable.
+
+    Args:
+        rgb: uint8 sRGB (N, 3).
+        ab: (2, N) float32 in [-1, 1].
+    Returns:
+        uint8 sRGB (N, 3), colours outside the gamut clipped.
+    """
+    a, b = ab
+    red, green, blue = _luminances().to(rgb.device)
+    y = red.index_select(0, rgb[:, 0].int())
+    y += green.index_select(0, rgb[:, 1].int())
+    y += blue.index_select(0, rgb[:, 2].int())
+    f = _rooted(y)
+    x = _cubed(torch.add(f, a, alpha=AB_SCALE / 500.0))
+    z = _cubed(torch.sub(f, b, alpha=AB_SCALE / 200.0).clamp_min_(0.0))
+    table = _bytes_of_linear().to(rgb.device)
+    joined = torch.empty_like(rgb)
+    for k, (i, j, m) in enumerate(_FROM_WHITE):
+        plane = torch.mul(x, i * _LEVELS).add_(y, alpha=j * _LEVELS).add_(z, alpha=m * _LEVELS)
+        joined[:, k] = table.index_select(0, plane.clamp_(0.0, _LEVELS).int())
+    return joined
+
+
 def standardize_rgb(rgb: Tensor) -> Tensor:
     """sRGB (..., 3, H, W) floats in [0, 1] -> by ImageNet's mean and deviation, as foreign weights were trained."""
     planes = zip(rgb.unbind(-3), IMAGENET_MEAN, IMAGENET_DEVIATION, strict=True)
@@ -94,6 +122,23 @@ def gamut_bins() -> Tensor:
     for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
         corners[a + down, b + right] = True
     return (corners.nonzero() - 12) * AB_GRID
+
+
+_LEVELS = 65535.0  # of linear light in the table back to bytes: near black, 20 of them to a byte
+
+
+@cache
+def _luminances() -> Tensor:
+    """What a byte of red, green and blue adds to Y, (3, 256) float32."""
+    linear = _linear(torch.arange(256, dtype=torch.float64, device="cpu") / 255.0)
+    return torch.outer(torch.tensor(_TO_WHITE[1], dtype=torch.float64, device="cpu"), linear).float()
+
+
+@cache
+def _bytes_of_linear() -> Tensor:
+    """sRGB bytes of linear light i / _LEVELS to (i + 1) / _LEVELS, by its middle, (65536,) uint8."""
+    middles = (torch.arange(int(_LEVELS) + 1, dtype=torch.float64, device="cpu") + 0.5) / _LEVELS
+    return _gamma(middles).clamp(0.0, 1.0).mul(255.0).round().to(torch.uint8)
 
 
 def _at_least_float32(values: Tensor) -> Tensor:

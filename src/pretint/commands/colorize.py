@@ -35,6 +35,8 @@ class ColorizeOptions:
     """Seed of the samples."""
     overwrite: bool = False
     """Colour again what is in --out already."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic of the network on a CPU; auto is bf16 where the CPU has instructions for it."""
 
     def __post_init__(self) -> None:
         if self.samples < 1:
@@ -52,6 +54,7 @@ def colorize(
     samples: int = 1,
     seed: int = 0,
     overwrite: bool = False,
+    precision: Literal["auto", "float32", "bf16"] = "auto",
 ) -> "ColorizeResult":
     """Colour pictures into a folder; options as in ``pretint colorize``.
 
@@ -67,6 +70,7 @@ def colorize(
         samples=samples,
         seed=seed,
         overwrite=overwrite,
+        precision=precision,
     )
     return _run(options, quiet=True)
 
@@ -75,6 +79,7 @@ def command(arguments: Sequence[str]) -> None:
     """The verb on the command line."""
     options = plain_options(ColorizeOptions, "colorize", arguments)
     result = _run(options, quiet=False)
+    print(result.how, file=sys.stderr)
     for _, reason in result.refused:
         print(f"left out: {reason}", file=sys.stderr)
     if result.present:
@@ -96,5 +101,6 @@ def _run(options: ColorizeOptions, quiet: bool) -> "ColorizeResult":
             seed=options.seed,
             overwrite=options.overwrite,
             setting=options.setting,
+            precision=options.precision,
             progress=progress,
         )

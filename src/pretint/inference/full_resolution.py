@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from pretint.color import join, rgb_to_planes
+from pretint.color import join_bytes, rgb_to_planes
 from pretint.errors import WeightsError
 
 AbPredictor = Callable[[Tensor], Tensor]
 """Lightness (1, 1, h, w) in [-1, 1] -> ab (1, 2, h, w) in [-1, 1], on any device; the lightness comes on the CPU."""
 
 LONGEST = 2.0  # sides; a longer picture is squeezed, since a panorama at its own aspect would cost without bound
-STRIP_PIXELS = 1 << 18  # about 60 MB of floating-point planes at a time
+STRIP_PIXELS = 1 << 16  # few enough that the floating-point planes of a strip stay in the cache: 5 MB in all
 
 
 def colorize(rgb: NDArray[np.uint8], ab_predictor: AbPredictor, size: int) -> NDArray[np.uint8]:
@@ -78,22 +78,20 @@ def recolour(rgb: NDArray[np.uint8], ab: Tensor, *, strip_pixels: int = STRIP_PI
     small = (min(height, ab.shape[2]), min(width, ab.shape[3]))
     if small != tuple(ab.shape[2:]):  # a picture below the network's size: mean colours, not every n-th
         ab = F.interpolate(ab, size=small, mode="bilinear", antialias=True, align_corners=False)
-    row_low, row_high, row_share = _between(height, small[0])
-    column_low, column_high, column_share = _between(width, small[1])
+    wide = F.interpolate(ab, size=(small[0], width), mode="bilinear", align_corners=False)[0]  # (2, h, W)
+    low, high, share = _between(height, small[0])
     result = np.empty_like(rgb)
     rows = max(1, strip_pixels // width)
     for top in range(0, height, rows):
         part = slice(top, top + rows)
-        narrow = torch.lerp(ab[:, :, row_low[part]], ab[:, :, row_high[part]], row_share[part, None])  # (1, 2, rows, w)
-        strip_ab = torch.lerp(narrow[..., column_low], narrow[..., column_high], column_share)
-        lightness = rgb_to_planes(_picture_to_tensor(rgb[part]))[:, :1]
-        coloured = join(lightness, strip_ab)[0].mul(255).round().to(torch.uint8)
-        result[part] = coloured.permute(1, 2, 0).numpy()
+        strip_ab = torch.lerp(wide.index_select(1, low[part]), wide.index_select(1, high[part]), share[part, None])
+        pixels = torch.from_numpy(np.array(rgb[part])).view(-1, 3)
+        result[part] = join_bytes(pixels, strip_ab.view(2, -1)).numpy().reshape(-1, width, 3)
     return result
 
 
 def _between(large: int, small: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each of `large` pixels the two of `small` it lies between, and the share of the second, in [0, 1).
+    """For each of `large` rows the two of `small` it lies between, and the share of the second, in [0, 1).
 
     Pixel centres are at half-integers and the edge is repeated, as in F.interpolate(align_corners=False).
     """

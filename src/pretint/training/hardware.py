@@ -2,11 +2,14 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 
 from pretint.training.options import LoopOptions
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _FABRIC_NAMES = {"float32": "32-true", "bf16": "bf16-mixed"}
 
@@ -27,13 +30,15 @@ def choose_precision(options: LoopOptions) -> tuple[str, str]:
     return "float32", "this CPU has no bf16 instructions, and without them bf16 is slower"
 
 
-def start_fabric(options: LoopOptions, precision: str) -> tuple[Fabric, str]:
+def start_fabric(options: LoopOptions, precision: str) -> tuple["Fabric", str]:
     """Launch the processes and give back Fabric with one line on what was chosen.
 
     Args:
         options: accelerator and devices.
         precision: float32 or bf16.
     """
+    from lightning_fabric import Fabric  # not needed, and not loaded, where nothing is trained
+
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it announces is said in one line below
     fabric = Fabric(
         accelerator=options.accelerator,
