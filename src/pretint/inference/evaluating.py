@@ -47,7 +47,7 @@ def evaluate_colorization(
     """Coloured pictures against their originals, at their own size and as ``colorize`` writes them.
 
     Rows: ``settings``, one for each setting of the model (or for the one that is named), with its ``decoding``; ``model``, that
-    of the first of them, which is what ``colorize`` does; ``grey``, the same pictures without colour; ``mean_colour``, all
+    of the first of them, which is what ``colorize`` does in float32; ``grey``, the same pictures without colour; ``mean_colour``, all
     pixels in the mean colour of the training pictures. Columns: ``psnr`` (dB, over RGB), ``ssim`` (RGB), ``colourfulness``
     (Hasler and Suesstrunk), ``colourfulness_difference`` (to the original) and ``auc`` (area under Zhang's curve of ab errors),
     each with mean, min and max over pictures; ``auc_balanced``, one number over all pixels, all true colours weighing alike;
