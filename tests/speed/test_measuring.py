@@ -20,6 +20,7 @@ def test_every_part() -> None:
     tiny = plan.chosen(plan.tiny(), parts=(*PARTS, plan.CURVES), threads=1)
     document = json.loads(json.dumps(measure(tiny, lambda part, doing, left: said.append(part))))
     assert list(dict.fromkeys(said)) == list(tiny.parts)
+    assert not document["interrupted"]
     assert document["missing"] == {}
     assert {"float32", "bf16", "copy"} <= {peak["kind"] for peak in document["peaks"]}
     for step, pretext in zip(document["step"], ("cgan", "regression"), strict=True):
