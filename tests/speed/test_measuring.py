@@ -1,6 +1,9 @@
 """The whole at sizes that mean nothing: every part answers, every table is filled, a stop keeps what there is."""
 
 import json
+import os
+import signal
+import time
 
 import pytest
 
@@ -17,6 +20,7 @@ def test_every_part() -> None:
     tiny = plan.chosen(plan.tiny(), parts=(*PARTS, plan.CURVES), threads=1)
     document = json.loads(json.dumps(measure(tiny, lambda part, doing, left: said.append(part))))
     assert list(dict.fromkeys(said)) == list(tiny.parts)
+    assert not document["interrupted"]
     assert document["missing"] == {}
     assert {"float32", "bf16", "copy"} <= {peak["kind"] for peak in document["peaks"]}
     for step, pretext in zip(document["step"], ("cgan", "regression"), strict=True):
@@ -33,9 +37,11 @@ def test_every_part() -> None:
     assert "### Targets" in section(document)
 
 
-def test_a_stop_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_keeps_what_was_measured(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(session: object) -> None:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
+        time.sleep(5)
 
     monkeypatch.setattr("pretint.speed.measuring.MEASURES", {"peaks": lambda session: None, "step": stopped})
     document = measure(plan.chosen(plan.tiny(), parts=("peaks", "step", "feed")))

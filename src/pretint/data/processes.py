@@ -59,11 +59,15 @@ def _begin(caller: int) -> None:
     # Ctrl-C, and SIGTERM where a job is ended, reach every process; they are the caller's to obey. A second SIGTERM does end one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(signal.SIGTERM, signal.SIG_DFL))
-    threading.Thread(target=_end_with, args=(caller,), daemon=True).start()
+    end_with(caller)
 
 
-def _end_with(caller: int) -> None:
-    """A caller that was killed cannot tell its processes to end, and they would wait for work for ever."""
-    while os.getppid() == caller:
-        time.sleep(1)
-    os._exit(1)
+def end_with(caller: int) -> None:
+    """End this process when its caller has ended: one that was killed cannot tell its processes to."""
+
+    def watch() -> None:
+        while os.getppid() == caller:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

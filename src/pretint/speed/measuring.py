@@ -16,9 +16,12 @@ The document:
 An estimate is a mapping of median, low, high, runs and quiet.
 """
 
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +54,7 @@ MEASURES: Mapping[str, Callable[[Session], None]] = {
 def measure(plan: Plan, told: Told = lambda part, doing, left: None) -> dict[str, Any]:
     """Measure everything in a plan.
 
-    Ctrl-C ends it; the document then holds what was measured, and ``interrupted`` is true.
+    Ctrl-C or SIGTERM ends it; the document then holds what was measured, and ``interrupted`` is true.
 
     Raises:
         OptionError: the CPU clock was asked for where a GPU does the work.
@@ -71,7 +74,7 @@ def measure(plan: Plan, told: Told = lambda part, doing, left: None) -> dict[str
         "free_gigabytes": available_gigabytes(),
     }
     interrupted = False
-    with tempfile.TemporaryDirectory(prefix="pretint-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pretint-bench-") as folder, _sigterm_like_ctrl_c():
         session = Session(plan, Path(folder), told, device.type, precision)
         try:
             for part in plan.parts:
@@ -80,6 +83,19 @@ def measure(plan: Plan, told: Told = lambda part, doing, left: None) -> dict[str
         except KeyboardInterrupt:
             interrupted = True
     return document(session, machine, busy.load(before, busy.read()), time.monotonic() - begun, interrupted)
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """Within the block SIGTERM stops as Ctrl-C does, so that processes and the folder do not stay behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def document(

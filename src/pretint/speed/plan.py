@@ -62,7 +62,7 @@ class Plan:
     megapixels: tuple[float, ...] = (1, 12, 48)
     colorizer: Mapping[str, Any] = field(default_factory=dict)
     """Changes to recipe small for the network that colours."""
-    folder_pictures: int = 48
+    folder_pictures: int = 96
     folder_size: int = 256
     card: bool = True
     """Whether a step of 32 pictures of 256 px in four parts is measured for its memory."""
@@ -111,7 +111,7 @@ def quick() -> Plan:
         trained={"128 px, random crops": ("small", {})},
         fed_seconds=8.0,
         megapixels=(1, 12),
-        folder_pictures=16,
+        folder_pictures=32,
         card=False,
         growth_steps=0,
         points=3,

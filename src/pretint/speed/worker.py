@@ -43,9 +43,11 @@ def main() -> None:
         answers.write(json.dumps({**fields, **memory(), "gpu": on_gpu}) + "\n")
         answers.flush()
 
+    from pretint.data.processes import end_with
     from pretint.errors import PretintError
     from pretint.training.allocator import raise_allocator_thresholds
 
+    end_with(os.getppid())
     if case.get("thresholds", True):
         raise_allocator_thresholds()
     import torch
