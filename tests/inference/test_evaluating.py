@@ -76,7 +76,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_colorization(coloring_run: Path, photos: Path, tmp_path: Path) -> None:
     result = pretint.evaluate(coloring_run, data=photos)
-    pretint.colorize(photos, out=tmp_path / "out", model=coloring_run)
+    pretint.colorize(photos, out=tmp_path / "out", model=coloring_run, precision="float32")
     mean = np.array(RunFolder.open(coloring_run).manifest["mean_colour"]) * 128
     originals = [pixels(photos / f"{i}.png") for i in range(len(SIZES))]
 

@@ -36,7 +36,7 @@ Keep = Callable[[Batch, NDArray[Any], int], None]
 def evaluate_colorization(
     trained: Trained, folder: Path, split: str | None, layout: str | None, progress: Progress
 ) -> dict[str, Any]:
-    """Coloured pictures against their originals, at their own size and as ``colorize`` writes them.
+    """Coloured pictures against their originals, at their own size and as ``colorize`` writes them in float32.
 
     Rows: ``model``; ``grey``, the same pictures without colour; ``mean_colour``, all pixels in the mean colour of the
     training pictures. Columns: ``psnr`` (dB, over RGB), ``ssim`` (RGB), ``colourfulness`` (Hasler and Suesstrunk),
