@@ -1,15 +1,20 @@
 """Many pictures: where the results lie, what is left alone, what is refused, and that lightness stays."""
 
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage.color import rgb2lab
 
 import pretint
 from pretint.errors import DataError, OptionError, PretintError, WeightsError
+from pretint.inference.colorizing import _Room, colorize_files
 from tests.conftest import paint
 from tests.experiments.tiny_runs import PRETRAIN
 
@@ -127,3 +132,89 @@ def test_results_below_the_source_are_not_coloured_again(coloring_run: Path, pho
     for _ in range(2):
         pretint.colorize(photos, out=photos / "coloured", model=coloring_run)
         assert files(photos / "coloured") == ["a.png", "b.JPG", "old/1920/c.png"]
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Twelve pictures of several sizes; the third is broken."""
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for i in range(12):
+        Image.fromarray(paint(70 + i, 40 + 9 * (i % 3), 48 + 16 * (i % 2))[0]).save(folder / f"{i:02d}.jpg")
+    (folder / "02.jpg").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_side_by_side_is_one_after_the_other(coloring_run: Path, album: Path, tmp_path: Path, samples: int) -> None:
+    def coloured(name: str, workers: int) -> dict[str, bytes]:
+        out, told = tmp_path / name, []
+        result = colorize_files(
+            [album], out, coloring_run, samples=samples, workers=workers, progress=lambda *now: told.append(now)
+        )
+        assert result.written == sorted(result.written)
+        assert len(result.written) == 11 * samples
+        assert [source.name for source, _ in result.refused] == ["02.jpg"]
+        assert told == [(done, 12) for done in range(13)]
+        return {path.name: path.read_bytes() for path in out.iterdir()}
+
+    threads = torch.get_num_threads()
+    one = coloured("one", 1)
+    assert coloured("four", 4) == one
+    assert torch.get_num_threads() == threads
+    alone = colorize_files([album / "07.jpg"], tmp_path / "alone", coloring_run, samples=samples)
+    assert [path.read_bytes() for path in alone.written] == [one[path.name] for path in alone.written]
+
+
+def test_an_interrupt_leaves_whole_pictures(coloring_run: Path, album: Path, tmp_path: Path) -> None:
+    (album / "02.jpg").unlink()
+    running = threading.active_count()
+
+    def interrupt(done: int, all_pictures: int) -> None:
+        if done == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        colorize_files([album], tmp_path / "out", coloring_run, workers=2, progress=interrupt)
+    assert threading.active_count() == running
+    written = files(tmp_path / "out")
+    assert 1 <= len(written) < 11
+    for name in written:
+        assert not name.startswith(".")
+        assert pixels(tmp_path / "out" / name).shape == pixels(album / name).shape
+
+
+def test_large_pictures_take_turns() -> None:
+    """Never more than the room has, but for what is larger than it: that has it alone."""
+    room, held, most = _Room(100), [], []
+
+    def work(size: int) -> None:
+        for _ in range(20):
+            with room.taken(size):
+                held.append(size)
+                most.append(sorted(held))
+                time.sleep(0.0005)
+                held.remove(size)
+
+    threads = [threading.Thread(target=work, args=(size,)) for size in (30, 40, 60, 250)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 80
+    assert all(sum(now) <= 100 or now == [250] for now in most)
+    assert any(len(now) > 1 for now in most)
+
+
+def test_bf16_gives_nearly_the_same(
+    coloring_run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pretint.inference.colorizing.best_device", lambda: torch.device("cpu"))
+    said = {}
+    for precision in ("float32", "bf16"):
+        result = pretint.colorize(photos / "a.png", out=tmp_path / precision, model=coloring_run, precision=precision)
+        said[precision] = result.how
+    assert said == {name: f"network on the CPU: {name} (asked for)" for name in said}
+    exact, short = (pixels(tmp_path / name / "a.png").astype(int) for name in said)
+    assert np.square(exact - short).mean() < 255**2 / 10**4.5  # 45 dB
+    assert np.ptp(exact, axis=2).mean() > 1  # of colours

@@ -44,7 +44,7 @@ def evaluate_colorization(
     setting: Setting | None = None,
     note: Callable[[str, str, Mapping[str, float]], None] | None = None,
 ) -> dict[str, Any]:
-    """Coloured pictures against their originals, at their own size and as ``colorize`` writes them.
+    """Coloured pictures against their originals, at their own size and as ``colorize`` writes them in float32.
 
     Rows: ``settings``, one for each setting of the model (or for the one that is named), with its ``decoding``; ``model``, that
     of the first of them, which is what ``colorize`` does in float32; ``grey``, the same pictures without colour; ``mean_colour``, all

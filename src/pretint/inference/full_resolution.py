@@ -78,6 +78,7 @@ def recolour(rgb: NDArray[np.uint8], ab: Tensor, *, strip_pixels: int = STRIP_PI
     small = (min(height, ab.shape[2]), min(width, ab.shape[3]))
     if small != tuple(ab.shape[2:]):  # a picture below the network's size: mean colours, not every n-th
         ab = F.interpolate(ab, size=small, mode="bilinear", antialias=True, align_corners=False)
+    ab = ab.contiguous()  # planes that lie in one piece are enlarged row by row
     wide = F.interpolate(ab, size=(small[0], width), mode="bilinear", align_corners=False)[0]  # (2, h, W)
     low, high, share = _between(height, small[0])
     result = np.empty_like(rgb)
