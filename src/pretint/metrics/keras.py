@@ -7,7 +7,7 @@ The first asks for the alphabetically first label. The second never looks at whi
 single output for a class index, so that its value follows from the number of pictures and the batch size alone;
 `one_hot_mean_iou` is that value in closed form. Scores to use are in ``labels.py`` and ``segmentation.py``.
 After keras/metrics/iou_metrics.py and tf.math.confusion_matrix of TensorFlow 2.12; the float32 stop is acknowledged in
-Keras' issue 20574.
+Keras' issue 20574. Keras 3.15 counts in int64 and has no stop; tf_keras 2.21, which is Keras 2, still has it.
 """
 
 from collections.abc import Iterable
