@@ -2,6 +2,8 @@
 
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -218,3 +220,31 @@ def test_bf16_gives_nearly_the_same(
     exact, short = (pixels(tmp_path / name / "a.png").astype(int) for name in said)
     assert np.square(exact - short).mean() < 255**2 / 10**4.5  # 45 dB
     assert np.ptp(exact, axis=2).mean() > 1  # of colours
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from pretint.inference.colorizing import colorize_files
+result = colorize_files([Path(sys.argv[1])], Path(sys.argv[2]), sys.argv[3], workers=4)
+assert len(result.written) == 4
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss counts kilobytes on Linux only")
+def test_an_album_of_48_megapixels_takes_less_than_two_gigabytes(coloring_run: Path, tmp_path: Path) -> None:
+    rows, columns = np.ogrid[0:6000, 0:8000]
+    (tmp_path / "album").mkdir()
+    picture = Image.fromarray(((rows * columns // 4000 + columns) % 251).astype(np.uint8))
+    for i in range(3):
+        picture.save(tmp_path / "album" / f"{i}.jpg")
+    picture.resize((4000, 3000)).save(tmp_path / "album" / "small.jpg")
+    ran = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(tmp_path / "album"), str(tmp_path / "out"), str(coloring_run)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(ran.stdout) < 2_000_000  # kilobytes
