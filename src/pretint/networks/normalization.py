@@ -67,10 +67,8 @@ class InstanceNorm(nn.GroupNorm):
     def forward(self, input: Tensor) -> Tensor:
         if input.device.type != "cpu" or not input.requires_grad or input[0, 0].numel() == 1:
             return super().forward(input)
-        pictures = [
-            F.batch_norm(picture, None, None, self.weight, self.bias, True, 0.0, self.eps) for picture in input.split(1)
-        ]
-        return torch.cat(pictures)
+        pictures = torch.split(input, 1)
+        return torch.cat([F.batch_norm(p, None, None, self.weight, self.bias, True, 0.0, self.eps) for p in pictures])
 
 
 def normalization(name: Normalization, channels: int, *, eps: float = 1e-3, momentum: float = 0.01) -> nn.Module:

@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 FEW_POSITIONS = 1024
 """Up to so many positions (B h w) the product is faster: oneDNN's call costs some 5 ns a weight, however few they are."""
 WIDE, CHANNELS = 96, 64
-"""Fine maps at least so wide and deep are faster as a product in float32."""
+"""Fine maps at least so wide and deep are faster as a product in float32; in bf16 they are not."""
 _CHUNK = 2**20  # bytes of patches at a time, so that they stay in the cache
 
 
@@ -33,7 +33,7 @@ class StridedConv(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         if not _is_trained_on_cpu(input):
             return super().forward(input)
-        output: Tensor = _Strided.apply(*_as_autocast(input, self.weight, self.bias), False)
+        output: Tensor = _Strided.apply(*_as_autocast(input, self.weight, self.bias), False)  # type: ignore[no-untyped-call]
         return output
 
 
@@ -46,7 +46,7 @@ class StridedTransposedConv(nn.ConvTranspose2d):
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         if output_size is not None or not _is_trained_on_cpu(input):
             return super().forward(input, output_size)
-        output: Tensor = _Strided.apply(*_as_autocast(input, self.weight, self.bias), True)
+        output: Tensor = _Strided.apply(*_as_autocast(input, self.weight, self.bias), True)  # type: ignore[no-untyped-call]
         return output
 
 
@@ -87,8 +87,8 @@ class _Strided(torch.autograd.Function):
         return (F.conv_transpose2d if transposed else F.conv2d)(input, weight, bias, stride=2, padding=1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:  # type: ignore[override]
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         input, weight = ctx.saved_tensors
         to_input, to_weight, to_bias = ctx.needs_input_grad[:3]
         of_input = of_weight = of_bias = None
@@ -120,7 +120,7 @@ def _patches(fine: Tensor, height: int, width: int) -> Tensor:
 
 
 def _is_wide(fine: Tensor) -> bool:
-    return fine.dtype == torch.float32 and fine.shape[3] >= WIDE and fine.shape[1] >= CHANNELS
+    return fine.dtype.itemsize >= 4 and fine.shape[3] >= WIDE and fine.shape[1] >= CHANNELS
 
 
 def _is_trained_on_cpu(input: Tensor) -> bool:

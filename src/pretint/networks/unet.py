@@ -192,7 +192,7 @@ class _JoinedRelu(torch.autograd.Function):
         return joined
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         (joined,) = ctx.saved_tensors
         parts = zip(gradient.tensor_split((ctx.channels,), 1), joined.tensor_split((ctx.channels,), 1), strict=True)
         first, second = (torch.ops.aten.threshold_backward(g, values, 0) for g, values in parts)
@@ -202,7 +202,7 @@ class _JoinedRelu(torch.autograd.Function):
 def joined_relu(first: Tensor, second: Tensor) -> Tensor:
     """(B, C, h, w) and (B, D, h, w) -> ReLU of both side by side, (B, C + D, h, w)."""
     if torch.is_grad_enabled():
-        joined: Tensor = _JoinedRelu.apply(first, second)
+        joined: Tensor = _JoinedRelu.apply(first, second)  # type: ignore[no-untyped-call]
         return joined
     return torch.cat((first, second), dim=1).relu_()
 
