@@ -88,6 +88,36 @@ def test_instance_and_group_are_blind_to_the_batch(mode, values):
     torch.testing.assert_close(group(values), grouped, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("height", "width"), [(5, 7), (1, 3), (1, 1)])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_gradients_of_instance_norm_are_those_of_plain_arithmetic(memory_format, height, width):
+    draws = torch.Generator().manual_seed(1)
+    values, towards = (torch.randn(3, 6, height, width, generator=draws) * 2 + 1 for _ in range(2))
+    layer = normalization("instance", 6)
+    plain = [p.detach().copy_(torch.randn(6, generator=draws)).clone().requires_grad_() for p in layer.parameters()]
+    given = values.to(memory_format=memory_format).requires_grad_()
+    output = layer(given)
+    output.backward(towards.to(memory_format=memory_format))
+    assert output.is_contiguous(memory_format=memory_format)
+    assert given.grad.is_contiguous(memory_format=memory_format)
+    values.requires_grad_()
+    gamma, beta = (p.view(-1, 1, 1) for p in plain)
+    expected = standardized(values, (2, 3)) * gamma + beta
+    expected.backward(towards)
+    torch.testing.assert_close(output, expected, atol=1e-4, rtol=1e-4)
+    for found, true in zip([given, *layer.parameters()], [values, *plain], strict=True):
+        torch.testing.assert_close(found.grad, true.grad, atol=1e-4, rtol=1e-4)
+
+
+def test_instance_norm_in_bf16_keeps_its_statistics_in_float32():
+    layer = normalization("instance", 4)
+    values = torch.randn(2, 4, 32, 32, generator=torch.Generator().manual_seed(0)) + 4
+    values = values.bfloat16().to(memory_format=torch.channels_last).requires_grad_()
+    found = layer(values)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), standardized(values.float(), (2, 3)), atol=0.02, rtol=0.01)
+
+
 @pytest.mark.parametrize(("channels", "groups"), [(512, 32), (48, 16), (10, 2), (19, 1), (1, 1)])
 def test_groups_divide_the_channels(channels, groups):
     assert normalization("group", channels).num_groups == groups

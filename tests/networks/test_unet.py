@@ -8,7 +8,7 @@ from pretint.errors import DataError, OptionError
 from pretint.networks.counting import cost
 from pretint.networks.residual import Options as ResidualOptions
 from pretint.networks.residual import ResidualEncoder
-from pretint.networks.unet import Dropout, Options, UNetDecoder, UNetEncoder, set_dropout_at_inference
+from pretint.networks.unet import Dropout, Options, UNetDecoder, UNetEncoder, joined_relu, set_dropout_at_inference
 
 # block, channels of its convolution, side of the output, weights + biases, multiply-adds
 DOWN = [
@@ -165,6 +165,26 @@ def test_a_pyramid_of_other_strides_is_refused():
     encoder.strides = (4, 8, 16, 32)
     with pytest.raises(OptionError, match="strides"):
         UNetDecoder(encoder)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_join_is_a_join_and_a_relu_and_its_gradients_are_dense(memory_format):
+    draws = torch.Generator().manual_seed(0)
+    shapes = (2, 3, 4, 6), (2, 5, 4, 6), (2, 8, 4, 6)
+    first, second, towards = (torch.randn(s, generator=draws).to(memory_format=memory_format) for s in shapes)
+    first[0, 0, 0, 0] = 0
+    given = [part.clone().requires_grad_() for part in (first, second)]
+    joined_relu(*given).backward(towards)
+    plain = [part.clone().requires_grad_() for part in (first, second)]
+    expected = torch.cat(plain, dim=1).relu()
+    expected.backward(towards)
+    for found, true in zip(given, plain, strict=True):
+        assert torch.equal(found.grad, true.grad)
+        assert found.grad.is_contiguous(memory_format=memory_format)
+    with torch.no_grad():
+        assert torch.equal(joined_relu(first, second), expected)
+    doubles = [part.detach().double().requires_grad_() for part in plain]
+    assert torch.autograd.gradcheck(joined_relu, [part[:1, :2] + 0.01 for part in doubles])
 
 
 @pytest.mark.parametrize("normalization", ["batch", "instance", "group"])

@@ -102,7 +102,7 @@ class Training:
         options = LoopOptions(**{"precision": "float32", "accelerator": "cpu", "log_every": 1, **self.loop, **loop})
         torch.manual_seed(self.seed)
         objective = self.objective()
-        fabric, _ = start_fabric(options, "float32")
+        fabric, _ = start_fabric(options, options.precision)
         run = RunFolder.open(out) if resume else None
         if fabric.is_global_zero and not resume:
             RunFolder.create(out, self.manifest)

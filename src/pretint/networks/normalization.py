@@ -13,6 +13,7 @@ layer is frozen. Unlike there, moving averages change in training only, so that 
 import math
 from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -53,6 +54,23 @@ class BatchNorm(nn.BatchNorm2d):
             self._batches = int(self.num_batches_tracked)
 
 
+class InstanceNorm(nn.GroupNorm):
+    """Instance norm as a group norm of one group a channel: torch's own InstanceNorm2d loses the channels_last format.
+
+    Trained on a CPU it is computed as a batch norm of each picture alone, the same function: with channels last torch's
+    group norm is slow there, in bf16 ten times as slow as its batch norm.
+    """
+
+    def __init__(self, channels: int, *, eps: float) -> None:
+        super().__init__(channels, channels, eps=eps)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.device.type != "cpu" or not input.requires_grad or input[0, 0].numel() == 1:
+            return super().forward(input)
+        pictures = torch.split(input, 1)
+        return torch.cat([F.batch_norm(p, None, None, self.weight, self.bias, True, 0.0, self.eps) for p in pictures])
+
+
 def normalization(name: Normalization, channels: int, *, eps: float = 1e-3, momentum: float = 0.01) -> nn.Module:
     """A norm layer for (B, channels, H, W); the defaults are the authors' (Keras: momentum 0.99).
 
@@ -62,8 +80,7 @@ def normalization(name: Normalization, channels: int, *, eps: float = 1e-3, mome
         case "batch" | "batch-always":
             return BatchNorm(channels, eps=eps, momentum=momentum, always=name == "batch-always")
         case "instance":
-            # One group a channel is instance norm; torch's own InstanceNorm2d loses the channels_last format.
-            return nn.GroupNorm(channels, channels, eps=eps)
+            return InstanceNorm(channels, eps=eps)
         case "group":
             return nn.GroupNorm(math.gcd(32, channels), channels, eps=eps)
 

@@ -13,6 +13,7 @@ from pretint.errors import DataError
 from pretint.networks.initialization import initialize
 from pretint.networks.normalization import Normalization
 from pretint.networks.normalization import normalization as norm_layer
+from pretint.networks.strided import StridedConv
 
 _PLANS = {"142": (64, 128, 256, 512), "70": (64, 128, 256)}  # channels of the halving layers
 _SMALLEST = {"142": 16, "70": 24}
@@ -34,7 +35,7 @@ class PatchDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         before = 3
         for i, channels in enumerate(plan):
-            layers.append(nn.Conv2d(before, channels, 4, stride=2, padding=1))
+            layers.append(StridedConv(before, channels))
             layers += [norm_layer(normalization, channels)] if i else []
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             before = channels

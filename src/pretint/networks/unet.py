@@ -6,7 +6,7 @@ blocks are e1 .. e7 and the bottleneck b down, d1 .. d7 up; at other sizes there
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from pretint.errors import DataError, OptionError
 from pretint.networks.backbone import PLANE_COUNT, Backbone, Decoder
 from pretint.networks.initialization import initialize
 from pretint.networks.normalization import normalization
+from pretint.networks.strided import StridedConv, StridedTransposedConv
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,7 @@ class UNetDecoder(Decoder):
         """At stride 1 the paper's output layer: one transposed convolution of stride 2."""
         if stride > 1:
             return super().dense_head(out_channels, stride)
-        head = nn.ConvTranspose2d(self.channels, out_channels, 4, stride=2, padding=1)
+        head = StridedTransposedConv(self.channels, out_channels)
         initialize(head)
         return head
 
@@ -152,7 +153,7 @@ class _Down(nn.Module):
 
     def __init__(self, before: int, after: int, norm: Options | None, slope: float) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(before, after, 4, stride=2, padding=1)
+        self.conv = StridedConv(before, after)
         self.norm = nn.Identity() if norm is None else normalization(norm.normalization, after)
         self.slope = slope
 
@@ -166,15 +167,44 @@ class _Up(nn.Module):
 
     def __init__(self, before: int, after: int, options: Options, dropout: float) -> None:
         super().__init__()
-        self.conv = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)
+        self.conv = StridedTransposedConv(before, after)
         self.norm = normalization(options.normalization, after)
         self.dropout = Dropout(dropout, options.dropout_at_inference) if dropout else nn.Identity()
 
     def forward(self, values: Tensor, skip: Tensor) -> Tensor:
         values = self.dropout(self.norm(self.conv(values)))
         # A backbone that rounds odd sides up gives a skip one smaller than twice the coarser level.
-        values = values[..., : skip.shape[-2], : skip.shape[-1]]
-        return F.relu(torch.cat((values, skip), dim=1), inplace=True)
+        return joined_relu(values[..., : skip.shape[-2], : skip.shape[-1]], skip)
+
+
+class _JoinedRelu(torch.autograd.Function):
+    """A join and the ReLU after it as one operation, which hands each part a dense gradient.
+
+    As two operations the gradients would be views of one tensor with gaps between their pixels. For those torch's batch norm
+    has no fast backward on a CPU: it took a tenth of a step. Only the joined map is kept for the backward.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, first: Tensor, second: Tensor) -> Tensor:
+        joined = torch.cat((first, second), dim=1).relu_()
+        ctx.save_for_backward(joined)
+        ctx.channels = first.shape[1]
+        return joined
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        (joined,) = ctx.saved_tensors
+        parts = zip(gradient.tensor_split((ctx.channels,), 1), joined.tensor_split((ctx.channels,), 1), strict=True)
+        first, second = (torch.ops.aten.threshold_backward(g, values, 0) for g, values in parts)
+        return first, second
+
+
+def joined_relu(first: Tensor, second: Tensor) -> Tensor:
+    """(B, C, h, w) and (B, D, h, w) -> ReLU of both side by side, (B, C + D, h, w)."""
+    if torch.is_grad_enabled():
+        joined: Tensor = _JoinedRelu.apply(first, second)  # type: ignore[no-untyped-call]
+        return joined
+    return torch.cat((first, second), dim=1).relu_()
 
 
 def build(options: Options, size: int) -> UNetEncoder:
