@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pretint.networks.strided import StridedConv, StridedTransposedConv
+
 Precision = Literal["float32", "bf16"]
 
 PLACES = 64
@@ -25,16 +27,20 @@ PLACES = 64
 FEW_PLANES = 4
 """Up to so many output planes a transposed convolution is faster as a product, whatever the size of the map."""
 
+_KNOWN = (nn.Conv2d, nn.ConvTranspose2d, StridedConv, StridedTransposedConv)
+"""By their exact types: what else inherits from a convolution may mean something else by its forward."""
+
 
 def prepare(network: nn.Module, precision: Precision = "float32") -> None:
     """Make a network ready to predict on a CPU, in place; it cannot be trained afterwards."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for parent in list(network.modules()):
         for name, layer in parent.named_children():
-            # By its exact type: what inherits may mean something else by its forward.
-            if type(layer) is nn.Conv2d and _plain(layer):
+            if type(layer) not in _KNOWN:
+                continue
+            if isinstance(layer, nn.Conv2d) and _plain(layer):
                 parent.add_module(name, _Convolution(layer))
-            elif type(layer) is nn.ConvTranspose2d and _plain(layer) and not any(layer.output_padding):
+            elif isinstance(layer, nn.ConvTranspose2d) and _plain(layer) and not any(layer.output_padding):
                 parent.add_module(name, _TransposedConvolution(layer))
     if precision == "bf16":
         for layer in network.modules():
