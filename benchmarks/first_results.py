@@ -74,7 +74,10 @@ def study(arguments: argparse.Namespace) -> None:
             fractions=[0.1, 1.0], seeds=5, epochs=20, resume=True, quiet=False, **options,
         )  # fmt: skip
         document = json.loads((out / "study.json").read_text())
-        kept = {key: value for key, value in document.items() if key not in ("options", "command")}
+        kept = {key: value for key, value in document.items() if key not in ("options", "command", "weights")}
+        # Names, not places on this machine.
+        kept["arms"] = [{**arm, "init": [Path(one).name for one in arm["init"]]} for arm in document["arms"]]
+        kept["data"] = {**document["data"], "folder": Path(document["data"]["folder"]).name}
         (RESULTS / f"study-{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
         PAGE.write_text(page())
 
@@ -129,9 +132,9 @@ def page() -> str:
     lines = [
         "# Results",
         "",
-        "Written by `python benchmarks/first_results.py --data DATA --runs RUNS`; do not edit by hand. One seed an arm: how sure a",
-        "difference is needs several. Machine, commit and time stand beside each figure. What was tried on the way is in",
-        "[log.md](log.md).",
+        "Written by `python benchmarks/first_results.py --data DATA --runs RUNS`, the studies by the same with `--study`; do not edit",
+        "by hand. The studies repeat each cell over five seeds and say how sure a difference is; the single runs below them do not.",
+        "Machine, commit and time stand beside each figure. What was tried on the way is in [log.md](log.md).",
         "",
     ]
     if pre := found.get("pretraining"):
@@ -173,6 +176,9 @@ def page() -> str:
                 "",
             ]
     for name, how in TASKS.items():
+        if done := found.get(f"study-{name}"):
+            lines += study_lines(name, how, done)
+    for name, how in TASKS.items():
         arms = {arm: found[f"{name}-{arm}"] for arm in ARMS if f"{name}-{arm}" in found}
         if not arms:
             continue
@@ -181,7 +187,7 @@ def page() -> str:
         split = f" --split {how['split']}" if "split" in how else ""
         classes = f" --classes {','.join(how['classes'])}" if "classes" in how else ""
         lines += [
-            f"## {name}",
+            f"## Single runs: {name}",
             "",
             f"`pretint finetune --task {how['task']} --data {how['folder']}{split}{classes} --init runs/small` (recipe `light`), then",
         ]
@@ -193,9 +199,6 @@ def page() -> str:
                 f"| {arm} | {result['loaded']:.1%} | " + " | ".join(f"{result['scores'][s]:.4f}" for s in scores) + " |"
             )
         lines += ["", *(f"{arm}: {stamp(result)}.  " for arm, result in arms.items()), ""]
-    for name, how in TASKS.items():
-        if done := found.get(f"study-{name}"):
-            lines += study_lines(name, how, done)
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -178,7 +178,9 @@ def study(name: str, runs: Path, **options: Any) -> None:
     begun = time.monotonic()
     document = pretint.compare(out=runs / f"study-{name}", resume=True, quiet=False, **options)
     kept = {key: value for key, value in document.items() if key not in ("options", "command", "weights")}
-    kept["arms"] = [{**arm, "init": len(arm["init"])} for arm in document["arms"]]  # numbers, not places on a disk
+    # Names, not places on this machine.
+    kept["arms"] = [{**arm, "init": [Path(one).name for one in arm["init"]]} for arm in document["arms"]]
+    kept["data"] = {**document["data"], "folder": Path(document["data"]["folder"]).name}
     pretrainings = {
         arm["name"]: [about(Path(init)) for init in arm["init"]] for arm in document["arms"] if arm["pretrainings"]
     }

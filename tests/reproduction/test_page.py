@@ -38,7 +38,13 @@ def test_values_in_words() -> None:
 def test_the_committed_page_has_these_numbers(numbers: Callable[[], list[Number]]) -> None:
     text = PAGE.read_text()
     lines = text.splitlines(keepends=True)
-    assert [number.id for number in numbers() if number.id not in MEASURED and row(asdict(number)) not in lines] == []
+    # What needs data may have been measured on some.
+    measured = {
+        number.id for number in numbers() for line in lines if f"`{number.id}`" in line and "| measured |" in line
+    }
+    assert all(number.status == "needs data" for number in numbers() if number.id in measured)
+    expected = [number for number in numbers() if number.id not in MEASURED | measured]
+    assert [number.id for number in expected if row(asdict(number)) not in lines] == []
 
 
 def test_the_explanation_is_the_committed_one() -> None:

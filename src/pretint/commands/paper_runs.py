@@ -78,6 +78,7 @@ def measure(
             "measured_pictures", "Pictures", "Unlabelled ones trained on; labelled ones follow below.",
             RunFolder.open(generator).manifest["data"]["training"],
         ),
+        _number("measured_on", "Where", "Machine and version of the pretraining.", _made_with(generator)),
     ]  # fmt: skip
     if coco_test is not None:
         say("scoring the colorizer")
@@ -172,6 +173,13 @@ def _transfer(task: str, study: Mapping[str, Any]) -> list[dict[str, Any]]:
             )
         )
     return found
+
+
+def _made_with(run: Path) -> str:
+    """Machine and version of a run, in words."""
+    manifest = RunFolder.open(run).manifest
+    one, precision = manifest["environment"], manifest["options"]["loop"]["precision"]
+    return f"{one['gpu'] or one['processor']}, {one['cores']} cores, {precision}, torch {one['torch']}, commit {one['commit']}"
 
 
 def _losses(run: RunFolder) -> list[float]:
