@@ -178,6 +178,9 @@ def test_frozen_features_at_every_depth(parted: Path, coloring_run: Path, tmp_pa
     with np.load(tmp_path / "study" / "cells" / f"{cell['key']}.npz") as kept:
         expected = np.mean([average_precision_score(kept["targets"][:, k], kept["scores"][:, k]) for k in range(2)])
     assert cell["score"] == pytest.approx(expected)
+    said = [row["words"] for row in document["differences"] if (row["mode"], row["depth"]) == ("linear", 16)]
+    assert [words in document["verdict"] for words in said] == [True, True]
+    assert document["verdict"].count("of the labels, features of stride 16: ") == 2
 
 
 def test_other_weights_are_refused_on_resume(parted: Path, coloring_run: Path, tmp_path: Path) -> None:

@@ -276,8 +276,16 @@ def _verdict(
     """The study in a few sentences, of its first mode."""
     if not differences:
         return "Nothing can be said yet." if state != "finished" else "There was nothing to compare."
+    # Of probes at several depths the deepest speaks; the others stand in the table.
+    depths = [row["depth"] for row in differences if row["mode"] == mode and row["depth"] is not None]
+    deepest = max(depths, default=None)
+    at = "" if deepest is None else f", features of stride {deepest}"
     words = [
-        f"With {100 * row['fraction']:g} % of the labels: {row['words']}" for row in differences if row["mode"] == mode
+        f"With {100 * row['fraction']:g} % of the labels{at}: {row['words']}"
+        for row in differences
+        if row["mode"] == mode and row["depth"] == deepest
     ]
-    words += [row["words"][:1].upper() + row["words"][1:] for row in saved if row["mode"] == mode]
+    words += [
+        row["words"][:1].upper() + row["words"][1:] for row in saved if row["mode"] == mode and row["depth"] == deepest
+    ]
     return ("" if state == "finished" else "So far: ") + " ".join(words)
