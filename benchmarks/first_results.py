@@ -73,13 +73,16 @@ def study(arguments: argparse.Namespace) -> None:
             data=arguments.data / how["folder"], out=out, arms=[f"cgan={arguments.runs / 'small'}", f"l1={arguments.runs / 'l1'}"],
             fractions=[0.1, 1.0], seeds=5, epochs=20, resume=True, quiet=False, **options,
         )  # fmt: skip
-        document = json.loads((out / "study.json").read_text())
-        kept = {key: value for key, value in document.items() if key not in ("options", "command", "weights")}
-        # Names, not places on this machine.
-        kept["arms"] = [{**arm, "init": [Path(one).name for one in arm["init"]]} for arm in document["arms"]]
-        kept["data"] = {**document["data"], "folder": Path(document["data"]["folder"]).name}
-        (RESULTS / f"study-{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+        keep(json.loads((out / "study.json").read_text()), f"study-{name}")
         PAGE.write_text(page())
+
+
+def keep(document: dict[str, Any], name: str, **further: Any) -> None:
+    """Write what is kept of a study: names, and no places on this machine."""
+    kept = {key: value for key, value in document.items() if key not in ("options", "command", "weights")}
+    kept["arms"] = [{**arm, "init": [Path(one).name for one in arm["init"]]} for arm in document["arms"]]
+    kept["data"] = {**document["data"], "folder": Path(document["data"]["folder"]).name}
+    (RESULTS / f"{name}.json").write_text(json.dumps({**kept, **further}, indent=1) + "\n")
 
 
 def cell(name: str, run: Any) -> None:

@@ -23,15 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import peers
+from first_results import CLASSES, RESULTS, about, keep
 
 import pretint
 from pretint.pages.lines import Line, line_chart
 from pretint.run_folder import RunFolder
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results"
-PAGE = HERE.parent / "docs" / "study.md"
-CLASSES = ("cat", "cow", "dog", "horse", "person", "sheep")
+PAGE = Path(__file__).parents[1] / "docs" / "study.md"
 PASSES = 15
 
 
@@ -177,32 +175,19 @@ def study(name: str, runs: Path, **options: Any) -> None:
     print(f"== study {name}", flush=True)
     begun = time.monotonic()
     document = pretint.compare(out=runs / f"study-{name}", resume=True, quiet=False, **options)
-    kept = {key: value for key, value in document.items() if key not in ("options", "command", "weights")}
-    # Names, not places on this machine.
-    kept["arms"] = [{**arm, "init": [Path(one).name for one in arm["init"]]} for arm in document["arms"]]
-    kept["data"] = {**document["data"], "folder": Path(document["data"]["folder"]).name}
     pretrainings = {
-        arm["name"]: [about(Path(init)) for init in arm["init"]] for arm in document["arms"] if arm["pretrainings"]
+        arm["name"]: [made(Path(init)) for init in arm["init"]] for arm in document["arms"] if arm["pretrainings"]
     }
-    kept["pretrainings"] = pretrainings
-    (RESULTS / f"ladder-{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+    keep(document, f"ladder-{name}", pretrainings=pretrainings)
     print(f"{name}: {document['verdict']} ({time.monotonic() - begun:.0f} s)", flush=True)
 
 
-def about(run: Path) -> dict[str, Any]:
-    """What a pretraining was made with, and how it ended."""
-    manifest = RunFolder.open(run).manifest
-    environment = manifest["environment"]
+def made(run: Path) -> dict[str, Any]:
+    """How a pretraining was made, and how it ended; ``run`` is its folder, or the file of weights in it."""
+    run = run.parent if run.suffix == ".safetensors" else run
     validations = [entry for entry in RunFolder.open(run).metrics() if entry["kind"] == "validation"]
-    return {
-        "commit": environment["commit"],
-        "machine": f"{environment['processor']}, {environment['cores']} cores, torch {environment['torch']}",
-        "precision": manifest["options"]["loop"]["precision"],
-        "epochs": manifest["options"]["epochs"],
-        "pictures": manifest["data"]["training"],
-        "seconds": manifest["seconds"],
-        "held_out": validations[-1] if validations else None,
-    }
+    pictures = RunFolder.open(run).manifest["data"]["training"]
+    return {**about(run), "pictures": pictures, "held_out": validations[-1] if validations else None}
 
 
 def photos(data: Path, runs: Path, share: int) -> Path:

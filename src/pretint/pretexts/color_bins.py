@@ -25,7 +25,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from pretint.data.feed import Batch
 from pretint.networks.backbone import Backbone, Decoder
@@ -105,10 +105,6 @@ class ColorBins(ColorizationPretext):
             self.register_buffer("_kernel", smoothing(bins.centres, options.sigma), persistent=False)
 
     @property
-    def networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator}
-
-    @property
     def players(self) -> dict[str, Player]:
         o = self.options
         settings = OptimizerSettings(rate=o.rate, betas=(o.beta1, o.beta2), weight_decay=o.weight_decay)
@@ -126,7 +122,9 @@ class ColorBins(ColorizationPretext):
         if self.options.rebalance:
             nearest = targets[:, 0]
             if self.training:
-                self._seen += torch.bincount(nearest, minlength=len(self.bins))
+                self._seen.scatter_add_(
+                    0, nearest, torch.ones_like(nearest)
+                )  # bincount would make a GPU wait for its host
             losses = losses * rebalancing(self.probabilities, self._kernel, self.options.uniform)[nearest]
         return Loss(losses.sum(), len(losses))
 

@@ -101,6 +101,10 @@ class ColorizationPretext(Pretext):
     def decoder(self) -> Decoder:
         return self.generator.decoder
 
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator}
+
     def predict(self, lightness: Tensor) -> Tensor:
         return self.decode(self.generator(lightness), lightness)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch.nn.functional as F
-from torch import nn
 
 from pretint.data.feed import Batch
 from pretint.networks.backbone import Backbone, Decoder
@@ -45,10 +44,6 @@ class Regression(ColorizationPretext):
     def __init__(self, options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
         super().__init__(Colorizer(backbone, decoder), epochs)
         self.options = options
-
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator}
 
     @property
     def players(self) -> dict[str, Player]:
