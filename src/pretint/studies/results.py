@@ -12,6 +12,7 @@ from pretint.run_folder import write_atomically
 from pretint.studies import checks, statistics
 from pretint.studies.arms import Arm
 from pretint.studies.folder import StudyFolder
+from pretint.studies.headline import headline
 from pretint.studies.labels_saved import labels_saved
 from pretint.studies.options import CompareOptions
 from pretint.studies.plan import Job, seeds_of
@@ -89,7 +90,7 @@ class Results:
                 *checks.of_rates(arms, self.options),
             ],
             "failed": dict(failed),
-            "verdict": _verdict(differences, saved, head["state"], self.options.modes[0]),
+            "verdict": headline(differences, saved, head["state"], self.options.modes[0]),
         }
 
     def write_table(self, document: Mapping[str, Any]) -> None:
@@ -268,24 +269,3 @@ def _by_pretraining(several: int, cells: Sequence[Cell]) -> list[float]:
 
 def _keys(cells: Sequence[Cell]) -> tuple[str, ...]:
     return tuple(cell["key"] for cell in cells)
-
-
-def _verdict(
-    differences: Sequence[Mapping[str, Any]], saved: Sequence[Mapping[str, Any]], state: str, mode: str
-) -> str:
-    """The study in a few sentences, of its first mode."""
-    if not differences:
-        return "Nothing can be said yet." if state != "finished" else "There was nothing to compare."
-    # Of probes at several depths the deepest speaks; the others stand in the table.
-    depths = [row["depth"] for row in differences if row["mode"] == mode and row["depth"] is not None]
-    deepest = max(depths, default=None)
-    at = "" if deepest is None else f", features of stride {deepest}"
-    words = [
-        f"With {100 * row['fraction']:g} % of the labels{at}: {row['words']}"
-        for row in differences
-        if row["mode"] == mode and row["depth"] == deepest
-    ]
-    words += [
-        row["words"][:1].upper() + row["words"][1:] for row in saved if row["mode"] == mode and row["depth"] == deepest
-    ]
-    return ("" if state == "finished" else "So far: ") + " ".join(words)
