@@ -155,42 +155,25 @@ def run_pretint(arguments: argparse.Namespace) -> None:
     import torch
 
     from pretint.data.feed import Batch
-    from pretint.methods import KINDS, names
-    from pretint.pretexts.pretext import build_pretext
-    from pretint.run_folder import RunFolder
+    from pretint.speed.product_steps import train
+    from pretint.speed.work import values_of
     from pretint.training.allocator import raise_allocator_thresholds
-    from pretint.training.hardware import start_fabric
-    from pretint.training.loop import Loop
-    from pretint.training.options import LoopOptions
 
     raise_allocator_thresholds()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    values: dict[str, Any] = {name: {} for family in KINDS for name in names(family)}
-    values |= {"pretext": "cgan", "backbone": "unet", "decoder": "unet", "size": arguments.size, "epochs": 1}
-    values |= {"unet": {"width": arguments.width}, "cgan": {"critic_width": arguments.width}}
-    count = arguments.batch
+    count, width = arguments.batch, arguments.width
+    values = values_of("paper", size=arguments.size, unet={"width": width}, cgan={"critic_width": width})
 
-    class Asked:
-        """A feed that waits for a question before each batch, and answers it when the loop comes for the next."""
+    def batches() -> Iterator[Batch]:
+        rgb = torch.from_numpy(made_pictures(count, arguments.size)).permute(0, 3, 1, 2)
+        for begun in asked():
+            ids = tuple(map(str, range(count)))
+            yield Batch(rgb, ids, torch.arange(count), torch.zeros(count, dtype=torch.bool))
+            told(begun)
 
-        steps_per_epoch = 10**9
-        batch_size = count
-
-        def batches(self, first: int, last: int) -> Iterator[Batch]:
-            rgb = torch.from_numpy(made_pictures(count, arguments.size)).permute(0, 3, 1, 2)
-            for begun in asked():
-                ids = tuple(map(str, range(count)))
-                yield Batch(rgb, ids, torch.arange(count), torch.zeros(count, dtype=torch.bool))
-                told(begun)
-
-    options = LoopOptions(precision=arguments.step, accelerator="cpu", log_every=10**9, save_minutes=1e9)
-    fabric, _ = start_fabric(options, arguments.step)
-    torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder.create(Path(folder) / "run", {})
-        objective = build_pretext(values)
-        Loop(objective, Asked(), None, run, options, 0, fabric, quiet=True).train()  # type: ignore[arg-type]
+        train({"values": values, "batch": count, "precision": arguments.step, "folder": folder}, batches)
 
 
 def made_pictures(count: int, size: int) -> Any:

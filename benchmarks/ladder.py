@@ -84,6 +84,7 @@ RUNGS = (
     Rung("cgan-residual", "an adversary beside that L1", "l1-residual", _with(_NO_BINS, pretext="cgan", cgan={"rate": 0.002, "critic_rate": 0.0002, "beta1": 0.9, "critic_width": 0.5, "critic_normalization": "instance"})),
     Rung("soft", "soft bins", "one-cycle", _with(ONE_CYCLE, color_bins={"encoding": "soft"})),
     Rung("rebalanced", "places weighted by the rarity of their colour", "one-cycle", _with(ONE_CYCLE, color_bins={"rebalance": True})),
+    Rung("growing", "sizes that grow from 32 to 64 px", "one-cycle", _with(ONE_CYCLE, loop={"first_size": 32})),
     Rung("short", "5 passes", "one-cycle", _with(ONE_CYCLE, epochs=5)),
     Rung("long", "45 passes", "one-cycle", _with(ONE_CYCLE, epochs=45)),
     Rung("tenth", "a tenth of the pictures, ten times the passes", "one-cycle", _with(ONE_CYCLE, epochs=10 * PASSES)),

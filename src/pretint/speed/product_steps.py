@@ -62,8 +62,13 @@ def made_batch(count: int, size: int) -> Batch:
     )
 
 
-def _train(case: dict[str, Any], batches: Callable[[], Batches]) -> None:
-    """Run the loop of a case until its batches end."""
+def train(case: dict[str, Any], batches: Callable[[], Batches]) -> None:
+    """Run the loop of a case until its batches end.
+
+    Args:
+        case: ``values`` of a recipe, ``precision``, ``batch``, ``folder`` for what a run writes; ``accumulate``, ``compile``.
+        batches: asked once for the batches of all steps.
+    """
     values = case["values"]
     torch.manual_seed(0)
     pretext: Pretext = build_pretext(values)
@@ -108,7 +113,7 @@ def serve(case: dict[str, Any], clock: Clock, requests: Iterator[dict[str, Any]]
             seconds = sample.seconds
             answer(sample=sample, steps=steps, synchronizations=len(waits))
 
-    _train(case, batches)
+    train(case, batches)
 
 
 @contextmanager
@@ -168,4 +173,4 @@ def serve_fed(case: dict[str, Any], clock: Clock, requests: Iterator[dict[str, A
                 sample = clock.stop(steps)
                 answer(sample=sample, waited=waited / (time.perf_counter() - begun), steps=steps)
 
-    _train(case, batches)
+    train(case, batches)
