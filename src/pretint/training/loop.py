@@ -30,6 +30,8 @@ from pretint.training.signals import StopRequest, stop_on_signals
 
 ASK_EVERY = 10
 """Steps between two questions to all processes whether to stop or save: each makes a GPU wait for its host."""
+SAVING_APART = 20
+"""At ends of epochs a checkpoint is written once so many times the last one's seconds have passed: saving takes 5 % at most."""
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Loop:
         areas = [(self.feed.size_at(epoch) / full) ** 2 for epoch in epochs]
         self._work = [0.0, *accumulate(areas)]  # epochs at full size that cost as much as the first so many
         self._step = 0
+        self._saving = 0.0
         self._validated = -1
         self._best: dict[str, Any] | None = None
         self._phase_index = -1
@@ -110,7 +113,7 @@ class Loop:
                         self._save()
                         raise Interrupted(self.run.path)
                     if self._at_epoch_end:
-                        self._end_epoch()
+                        self._end_epoch(save)
                     elif save:
                         self._save()
 
@@ -248,8 +251,8 @@ class Loop:
     def _optimizer_state(self) -> dict[str, Tensor]:
         return {f"{name}/{key}": v for name, learner in self._learners.items() for key, v in learner.state().items()}
 
-    def _end_epoch(self) -> None:
-        """Validate, keep the best, draw samples, save."""
+    def _end_epoch(self, save: bool = True) -> None:
+        """Validate, keep the best, draw samples; save where that is the best or the last, or ``save`` says so."""
         epochs = self._step // self.feed.steps_per_epoch
         last = self._step == self.steps
         self._progress.pause()
@@ -263,7 +266,9 @@ class Loop:
                     self.after_epoch(epochs, self.objective)
         self._validated = self._step
         self.fabric.barrier()
-        self._save()
+        best = self._best is not None and self._best["step"] == self._step
+        if save or last or best or self.fabric.world_size > 1:  # the first process alone knows the best
+            self._save()
 
     def _validate(self, epochs: int) -> None:
         assert self.held_out is not None
@@ -313,13 +318,17 @@ class Loop:
     def _wishes(self) -> tuple[bool, bool]:
         """Whether any process was asked to stop, and whether it is time to save: one answer for all processes.
 
+        It is at the end of an epoch, unless epochs are so short that saving would take a large part of the time; and within one
+        every so many minutes.
+
         One process knows it after each step. Several ask each other every few steps and at the end of an epoch, all at the
         same steps. The time is the first process's: by clocks of their own they would disagree, and wait for ever.
         """
         if self.fabric.world_size > 1 and self._step % ASK_EVERY and not self._at_epoch_end:
             return False, False
         stop = self._stop.asked
-        save = self._main and time.monotonic() - self._saved_at > 60 * self.options.save_minutes
+        least = SAVING_APART * self._saving if self._at_epoch_end else 60 * self.options.save_minutes
+        save = self._main and time.monotonic() - self._saved_at > least
         if self.fabric.world_size == 1:
             return stop, save
         wishes = torch.tensor([float(stop), float(save)], device=self.fabric.device)
@@ -329,6 +338,7 @@ class Loop:
         return bool(any_stop), bool(any_save)
 
     def _save(self) -> None:
+        begun = time.monotonic()
         if self._main:
             weights = self.objective.state_dict()
             state = self._optimizer_state()
@@ -340,6 +350,7 @@ class Loop:
             if self._best and self._best["step"] == self._step:
                 self.run.point("best", self._step, **{k: v for k, v in self._best.items() if k != "step"})
         self._saved_at = time.monotonic()
+        self._saving = self._saved_at - begun
         self._progress.pause()
         self.fabric.barrier()
 
