@@ -1,0 +1,70 @@
+"""The rungs of the ladder: from the paper's recipe to recipe `best`, one change each. ladder.py runs them, study_page.py tells of them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PASSES = 15
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One pretraining of the ladder.
+
+    Attributes:
+        name: of the arm and its run.
+        change: what differs from the rung that it is held against, in words.
+        against: that rung; "" for the lowest.
+        options: of ``pretint.pretrain``, complete.
+    """
+
+    name: str
+    change: str
+    against: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def _with(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Options with some of them changed; sections are merged."""
+    merged = dict(base)
+    for name, value in changes.items():
+        merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
+    return merged
+
+
+PAPER = {
+    "recipe": "paper", "size": 64, "epochs": PASSES, "validation": 0.02, "unet": {"width": 0.5}, "cgan": {"critic_width": 0.5},
+}  # fmt: skip
+CROPS = _with(PAPER, view={"crop": "random", "smallest": 0.35, "resize": "bilinear", "flip": True})
+L1 = _with({k: v for k, v in CROPS.items() if k != "cgan"}, pretext="regression")
+BINS = {
+    "recipe": "paper", "size": 64, "epochs": PASSES, "validation": 0.02, "view": CROPS["view"], "pretext": "color_bins",
+    "color_bins": {"rate": 0.0002, "weight_decay": 0.0},
+}  # fmt: skip
+BINS_UNET = _with(BINS, unet={"width": 0.5})
+RESIDUAL = _with(BINS, backbone="residual", decoder="hypercolumn")
+ONE_CYCLE = {"recipe": "bins", "size": 64, "epochs": PASSES}
+_NO_BINS = {"backbone": "residual", "decoder": "hypercolumn", "size": 64, "epochs": PASSES, "validation": 0.02,
+            "view": CROPS["view"], "recipe": "paper", "loop": {"schedule": "one-cycle"}}  # fmt: skip
+
+RUNGS = (
+    Rung("paper", "the paper's method at 64 px and half its width", "", PAPER),
+    Rung("crops", "random crops and mirroring", "paper", CROPS),
+    Rung("l1", "no adversary: L1 alone", "crops", L1),
+    Rung("bins-unet", "a choice among bins of ab instead of L1", "l1", BINS_UNET),
+    Rung("residual", "a residual backbone and a hypercolumn instead of the U-Net", "bins-unet", RESIDUAL),
+    Rung("one-cycle", "AdamW, one cycle of the rate up to 0.002: recipe bins", "residual", ONE_CYCLE),
+    Rung("l1-residual", "L1 in place of the bins", "one-cycle", _with(_NO_BINS, pretext="regression", regression={"rate": 0.002, "beta1": 0.9})),
+    Rung("cgan-residual", "an adversary beside that L1", "l1-residual", _with(_NO_BINS, pretext="cgan", cgan={"rate": 0.002, "critic_rate": 0.0002, "beta1": 0.9, "critic_width": 0.5, "critic_normalization": "instance"})),
+    Rung("soft", "soft bins", "one-cycle", _with(ONE_CYCLE, color_bins={"encoding": "soft"})),
+    Rung("rebalanced", "places weighted by the rarity of their colour", "one-cycle", _with(ONE_CYCLE, color_bins={"rebalance": True})),
+    Rung("growing", "sizes that grow from 32 to 64 px", "one-cycle", _with(ONE_CYCLE, loop={"first_size": 32})),
+    Rung("short", "5 passes", "one-cycle", _with(ONE_CYCLE, epochs=5)),
+    Rung("long", "45 passes", "one-cycle", _with(ONE_CYCLE, epochs=45)),
+    Rung("tenth", "a tenth of the pictures, ten times the passes", "one-cycle", _with(ONE_CYCLE, epochs=10 * PASSES)),
+    Rung("third", "a third of the pictures, three times the passes", "one-cycle", _with(ONE_CYCLE, epochs=3 * PASSES)),
+)  # fmt: skip
+SHARES = {"tenth": 10, "third": 3}
+BEST = _with(ONE_CYCLE, size=96)
+PRETRAININGS = 3
+TIMED = "one-cycle"
+"""The rung whose seconds the peers get."""

@@ -1,0 +1,200 @@
+"""docs/study.md from the studies' numbers in benchmarks/results/ladder-*.json; ladder.py writes it after each stage.
+
+python benchmarks/study_page.py
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rungs import PASSES, PRETRAININGS, RUNGS, TIMED
+
+from pretint.pages.lines import Line, line_chart
+
+RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[1] / "docs" / "study.md"
+PROBED = ("scratch", "paper", "bins-unet", "one-cycle", "simclr", "simmim")
+"""Arms whose probes are drawn."""
+GROWTH = (
+    (
+        "Longer pretraining",
+        "length",
+        "passes over the photos",
+        {"short": PASSES // 3, TIMED: PASSES, "long": 3 * PASSES},
+    ),
+    ("More pictures, as many steps", "pictures", "unlabelled photos", {"tenth": 1_500, "third": 5_000, TIMED: 15_000}),
+)
+"""Heading, name, axis, and where each rung stands on it."""
+
+
+def page() -> str:
+    """docs/study.md from the results that are there."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("ladder-*.json"))}
+    lines = [
+        "# Study: from the paper's recipe to the best",
+        "",
+        "Written by `python benchmarks/ladder.py --data DATA --runs RUNS`; do not edit by hand. Points are scores x 100; intervals",
+        "are of 95 %, paired over seeds and widened by the sampling of the test pictures ([statistics.md](statistics.md)).",
+        "",
+    ]
+    if rungs := found.get("ladder-rungs"):
+        lines += [*rung_lines(rungs), *depth_lines(rungs), *growth_lines(rungs)]
+    for name in ("multilabel", "segmentation", "medical"):
+        if end := found.get(f"ladder-{name}"):
+            lines += end_lines(name, end)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def rung_lines(done: dict[str, Any]) -> list[str]:
+    """The ladder as a table: each rung with its difference to scratch and to the rung below."""
+    changes = {rung.name: rung.change for rung in RUNGS} | {
+        "simclr": "SimCLR in the same time, on RGB", "simmim": "SimMIM in the same time, on RGB",
+    }  # fmt: skip
+    lines = [
+        "## The ladder",
+        "",
+        f"`--stages rungs peers`: 64 px, {PASSES} passes over the unlabelled photos where nothing else is said, one pretraining each; then",
+        f"multilabel on six VOC classes with a tenth of the labels, seeds {done['seeds']} of the fine-tuning, {done['test']['pictures']} test",
+        f"pictures, mAP in points. {stamp(done)}. Probes are linear, on frozen features, at the best depth by their mean over seeds.",
+        "",
+        "| rung | what changes | against | minutes | mAP | to scratch | to that rung | probe |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    table = {row["arm"]: row for row in done["table"] if row["mode"] == "finetune"}
+    probes: dict[str, float] = {}
+    for row in done["table"]:
+        if row["mode"] == "linear":
+            probes[row["arm"]] = max(probes.get(row["arm"], 0), row["mean"])
+    for arm in done["arms"]:
+        row = table.get(arm["name"])
+        if row is None:
+            continue
+        made = done["pretrainings"].get(arm["name"])
+        against = next((rung.against for rung in RUNGS if rung.name == arm["name"]), TIMED if made else "")
+        lines.append(
+            f"| {arm['name']} | {changes.get(arm['name'], '')} | {against} | {made[0]['seconds'] / 60:.0f} | " if made
+            else f"| {arm['name']} | | | | "
+        )  # fmt: skip
+        lines[-1] += (
+            f"{100 * row['mean']:.1f} | {gap(done, arm['name'], arm['reference'])} | {gap(done, arm['name'], against)} | "
+            f"{100 * probes.get(arm['name'], float('nan')):.1f} |"
+        )
+    lines += ["", *(f"- Check ({c['state']}): {c['words']}" for c in done["checks"] if c["state"] == "warning"), ""]
+    return lines
+
+
+def depth_lines(done: dict[str, Any]) -> list[str]:
+    """The linear probes over the depth of the backbone."""
+    rows = [row for row in done["table"] if row["mode"] == "linear" and row["arm"] in PROBED]
+    arms = [arm for arm in PROBED if any(row["arm"] == arm for row in rows)]
+    if len(arms) < 2:
+        return []
+    drawn = [curve(arm, [row for row in rows if row["arm"] == arm], "depth") for arm in arms]
+    chart = line_chart(
+        drawn,
+        title="Linear probes over depth",
+        x_label="stride of the features",
+        y_label="mAP, points",
+        x_scale="log",
+        interval="bars",
+    )
+    return [
+        "### Probes by depth",
+        "",
+        picture("depth", chart, f"linear probes of {' and '.join(arms)} over the stride of the features"),
+        "",
+    ]
+
+
+def growth_lines(done: dict[str, Any]) -> list[str]:
+    """What longer pretraining and more pictures bring: fine-tuning and the best probe."""
+    lines: list[str] = []
+    for heading, name, x_label, arms in GROWTH:
+        found = [arm for arm in arms if any(row["arm"] == arm for row in done["table"])]
+        if len(found) < 2:
+            continue
+        drawn = []
+        for label, mode in (("fine-tuned", "finetune"), ("linear probe, best depth", "linear")):
+            rows = [
+                {**max((row for row in done["table"] if (row["arm"], row["mode"]) == (arm, mode)), key=lambda row: row["mean"]), "at": arms[arm]}
+                for arm in found
+            ]  # fmt: skip
+            drawn.append(curve(label, rows, "at"))
+        chart = line_chart(drawn, title=heading, x_label=x_label, y_label="mAP, points", x_scale="log", interval="bars")
+        lines += [f"### {heading}", "", picture(name, chart, f"mAP over {x_label}"), ""]
+    return lines
+
+
+def picture(name: str, chart: str, alternative: str) -> str:
+    """Keep a chart beside the page; gives back the Markdown that shows it."""
+    path = PAGE.parent / "images" / f"study-{name}.svg"
+    path.write_text(chart + "\n")
+    return f"![{alternative}](images/{path.name})"
+
+
+def gap(done: dict[str, Any], arm: str, reference: str | None) -> str:
+    """A paired difference in points with its interval; * where it stands after Holm's correction."""
+    for row in done["differences"]:
+        if (row["arm"], row["reference"], row["mode"]) == (arm, reference, "finetune") and row["low"] is not None:
+            star = "*" if row["verdict"] in ("helped", "hurt") else ""
+            return f"{100 * row['mean']:+.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f}){star}"
+    return ""
+
+
+def end_lines(name: str, done: dict[str, Any]) -> list[str]:
+    """One comparison at the end of the ladder: table, sentences, and the curve over labels."""
+    rows = [row for row in done["table"] if row["mode"] == "finetune"]
+    lines = [
+        f"## At the end: {name}",
+        "",
+        f"`--stages ends`: 96 px, {PRETRAININGS} pretrainings, {len(done['seeds'])} seeds, {done['test']['pictures']} test pictures, "
+        f"{done['score']} in points. {stamp(done)}.",
+        "",
+        "| arm | labels | mean | deviation | 95 % interval |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row['arm']} | {row['fraction']:.0%} | {100 * row['mean']:.1f} | {100 * row['deviation']:.1f} "
+            f"| {100 * row['low']:.1f} to {100 * row['high']:.1f} |"
+            for row in rows
+        ),
+        "",
+        *(
+            f"- {row['fraction']:.0%} of the labels: {row['words']}"
+            for row in done["differences"]
+            if row["mode"] == "finetune"
+        ),
+        *(f"- {row['words']}" for row in done["labels_saved"]),
+        "",
+    ]
+    arms = list(dict.fromkeys(row["arm"] for row in rows))
+    if len({row["fraction"] for row in rows}) > 2:
+        chart = line_chart(
+            [curve(arm, [row for row in rows if row["arm"] == arm], "fraction") for arm in arms],
+            title=f"{name}: {done['score']} over labels", x_label="share of the labels", y_label="points", x_scale="log",
+            interval="bars",
+        )  # fmt: skip
+        lines += [picture(name, chart, f"{done['score']} of {' and '.join(arms)} over the share of labels"), ""]
+    return lines
+
+
+def curve(name: str, rows: Sequence[dict[str, Any]], over: str) -> Line:
+    """Means and intervals of an arm, in points, over one of their values."""
+    rows = sorted(rows, key=lambda row: row[over])
+    return Line(
+        name=name, x=[row[over] for row in rows], y=[100 * row["mean"] for row in rows],
+        low=[100 * row["low"] for row in rows], high=[100 * row["high"] for row in rows],
+    )  # fmt: skip
+
+
+def stamp(done: dict[str, Any]) -> str:
+    """Where and with what a study was made."""
+    environment = done["environment"]
+    return (
+        f"{done['seconds'] / 3600:.1f} h on {environment['processor']}, {environment['cores']} cores, torch {environment['torch']}, "
+        f"commit {environment['commit']}"
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
