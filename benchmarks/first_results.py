@@ -26,6 +26,8 @@ PAGE = HERE.parent / "docs" / "results.md"
 PICTURES = PAGE.parent / "images" / "ten-photos.jpg"
 CLASSES = ("cat", "cow", "dog", "horse", "person", "sheep")
 ARMS = ("scratch", "pretrained")
+SMALL = {"backbone": "unet", "unet": {"width": 0.5}, "size": 128}
+"""The network of recipe `small`, said so that scratch has it too."""
 TASKS: dict[str, dict[str, Any]] = {
     "voc-multilabel": {"task": "multilabel", "folder": "voc", "classes": CLASSES, "test": "val"},
     "voc-segmentation": {
@@ -99,7 +101,7 @@ def cell(name: str, run: Any) -> None:
 
 def pretrain(photos: Path, run: Path, epochs: int, **options: Any) -> dict[str, Any]:
     """Recipe small on the unlabelled photos."""
-    pretint.pretrain(data=photos, out=run, epochs=epochs, resume=True, quiet=False, **options)
+    pretint.pretrain(data=photos, out=run, recipe="small", epochs=epochs, resume=True, quiet=False, **options)
     manifest = RunFolder.open(run).manifest
     entries = [e for e in RunFolder.open(run).metrics() if e["kind"] == "validation"]
     return {"held_out": entries, **about(run), "pictures": manifest["data"]["training"]}
@@ -107,7 +109,7 @@ def pretrain(photos: Path, run: Path, epochs: int, **options: Any) -> dict[str, 
 
 def finetune(arguments: argparse.Namespace, name: str, how: dict[str, Any], init: Any) -> dict[str, Any]:
     """One arm of one task, and its scores on the test pictures."""
-    options = {key: how[key] for key in ("task", "classes", "split") if key in how}
+    options = {key: how[key] for key in ("task", "classes", "split") if key in how} | SMALL
     run = arguments.runs / name
     data = arguments.data / how["folder"]
     pretint.finetune(data=data, out=run, init=init, resume=True, quiet=False, **options)
@@ -144,7 +146,7 @@ def page() -> str:
         lines += [
             "## Pretraining",
             "",
-            f"`pretint pretrain --data photos --epochs {pre['epochs']}` (recipe `small`)",
+            f"`pretint pretrain --recipe small --data photos --epochs {pre['epochs']}`",
             "",
         ]
         lines += [

@@ -64,7 +64,7 @@ RUNGS = (
     Rung("third", "a third of the pictures, three times the passes", "one-cycle", _with(ONE_CYCLE, epochs=3 * PASSES)),
 )  # fmt: skip
 SHARES = {"tenth": 10, "third": 3}
-BEST = _with(ONE_CYCLE, size=96)
+BEST = {"recipe": "best"}
 PRETRAININGS = 3
 TIMED = "one-cycle"
 """The rung whose seconds the peers get."""

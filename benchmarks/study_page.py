@@ -40,6 +40,8 @@ def page() -> str:
     ]
     if rungs := found.get("ladder-rungs"):
         lines += [*rung_lines(rungs), *depth_lines(rungs), *growth_lines(rungs)]
+    if mark := found.get("ladder-upper-mark"):
+        lines += mark_lines(mark)
     for name in ("multilabel", "segmentation", "medical"):
         if end := found.get(f"ladder-{name}"):
             lines += end_lines(name, end)
@@ -124,6 +126,25 @@ def growth_lines(done: dict[str, Any]) -> list[str]:
         chart = line_chart(drawn, title=heading, x_label=x_label, y_label="mAP, points", x_scale="log", interval="bars")
         lines += [f"### {heading}", "", picture(name, chart, f"mAP over {x_label}"), ""]
     return lines
+
+
+def mark_lines(mark: dict[str, Any]) -> list[str]:
+    """What 1.28 million labels of other pictures bring."""
+    lines = [
+        "### Supervision on ImageNet, an upper mark",
+        "",
+        f"`python benchmarks/upper_mark.py --data DATA/voc --weights FILE`: linear probes of {mark['network']}, trained on the 1.28 million",
+        "labelled photos of ImageNet (RGB), on the same test pictures and subsets of labels; mAP in points, at the best depth by its mean.",
+        "",
+        "| size | labels | probe, mean of seeds | by seed |",
+        "|---|---|---|---|",
+    ]
+    for size, fraction in dict.fromkeys((row["size"], row["fraction"]) for row in mark["rows"]):
+        rows = [row for row in mark["rows"] if (row["size"], row["fraction"]) == (size, fraction)]
+        best = max((row["map"] for row in rows), key=sum)
+        by_seed = ", ".join(f"{100 * one:.1f}" for one in best)
+        lines.append(f"| {size} px | {fraction:.0%} | {100 * sum(best) / len(best):.1f} | {by_seed} |")
+    return [*lines, ""]
 
 
 def picture(name: str, chart: str, alternative: str) -> str:

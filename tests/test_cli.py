@@ -83,7 +83,7 @@ def test_a_fault_of_ours_keeps_its_traceback(verb: str) -> None:
     [
         (["pretrane"], ["pretrane", "did you mean pretrain?"]),
         (["pretrain", "--data", "a", "--out", "o", "--epoch", "3"], ["--epoch", "--epochs"]),
-        (["pretrain", "--data", "a", "--out", "o", "--cgan.l1-wait", "3"], ["--cgan.l1-wait", "--cgan.l1-weight"]),
+        (["pretrain", "--data", "a", "--out", "o", "--pretext", "cgan", "--cgan.l1-wait", "3"], ["--cgan.l1-wait", "--cgan.l1-weight"]),
         (["pretrain", "--data", "a", "--out", "o", "--pretext", "cgam"], ["--pretext cgam", "did you mean cgan?"]),
         (["pretrain", "--data", "a", "--out", "o", "--recipe", "smal"], ["--recipe smal", "did you mean small?"]),
         (["pretrain", "--data", "a", "--out", "o", "--epochs", "many"], ["--epochs"]),

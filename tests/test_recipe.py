@@ -93,8 +93,8 @@ def test_the_papers_transfer() -> None:
     ("verb", "given", "message"),
     [
         ("pretrain", {"epoch": 3}, r"unknown option epoch; did you mean epochs\?"),
-        ("pretrain", {"cgan": {"l1_wait": 3}}, r"cgan: unknown option l1_wait; did you mean l1_weight\?"),
-        ("pretrain", {"regression": {}}, "unknown option regression"),  # not the pretext that is chosen
+        ("pretrain", {"pretext": "cgan", "cgan": {"l1_wait": 3}}, r"cgan: unknown option l1_wait; did you mean l1_weight\?"),
+        ("pretrain", {"regression": {}}, "--regression: is a section of --pretext regression, and --pretext is color_bins here"),
         ("pretrain", {"epochs": "many"}, r"epochs = 'many': should be of type int"),
         ("pretrain", {"epochs": True}, "should be of type int"),
         ("pretrain", {"decoder": "unett"}, r"decoder = 'unett': did you mean unet\?"),
@@ -107,7 +107,7 @@ def test_the_papers_transfer() -> None:
         ("pretrain", {"batch_size": 10, "loop": {"accumulate": 4}}, "--batch-size 10: must be a multiple"),
         ("pretrain", {"loop": {"ema": 1.0}}, "--loop.ema 1.0"),
         ("pretrain", {"validation": 1.5}, "--validation 1.5"),
-        ("pretrain", {"cgan": {"rate": 0}}, "--cgan.rate"),
+        ("pretrain", {"pretext": "cgan", "cgan": {"rate": 0}}, "--cgan.rate"),
         ("pretrain", {"most_broken": 2}, "--most-broken 2"),
         ("finetune", {"fraction": 0}, "--fraction 0"),
         ("finetune", {"epochs": 5, "frozen_epochs": 5}, "--frozen-epochs 5: .* below --epochs 5"),

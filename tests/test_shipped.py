@@ -69,7 +69,7 @@ def test_evaluate_embed_and_load(model: Path, pictures: Path) -> None:
 
 def test_finetune_from_it(model: Path, masked: Path) -> None:
     """Size and backbone are taken over, as from a run; the decoder comes along."""
-    options = {key: value for key, value in FINETUNE.items() if key not in ("size", "unet")}
+    options = {key: value for key, value in FINETUNE.items() if key not in ("size", "backbone", "unet")}
     result = pretint.finetune(data=masked, out="run", init="pretint", **options | {"epochs": 1})
     manifest = RunFolder.open(result.run).manifest
     assert (manifest["options"]["size"], manifest["options"]["unet"]["width"]) == (16, 0.1)

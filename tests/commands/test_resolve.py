@@ -13,7 +13,7 @@ from pretint.commands.resolve import command_line, options_from_arguments
     ("module", "arguments"),
     [
         (pretrain, "--data photos --out runs/a"),
-        (pretrain, "--data photos 'more photos' --out runs/a --epochs 3 --cgan.l1-weight 7.5 --keep-grey"),
+        (pretrain, "--data photos 'more photos' --out runs/a --epochs 3 --pretext cgan --cgan.l1-weight 7.5 --keep-grey"),
         (pretrain, "--data photos --out runs/a --pretext regression --backbone residual --residual.width 16 --view.no-flip"),
         (pretrain, "--recipe paper --data photos --out runs/a --unet.dropout-at-inference --loop.precision bf16"),
         (finetune, "--task segmentation --data cells --out runs/b --init gone/run --fraction 0.1 --seed 4"),

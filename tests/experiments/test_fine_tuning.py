@@ -95,7 +95,7 @@ def test_init_brings_its_network_along(
     objectives: list[FineTuning], pretrained: Path, masked: Path, tmp_path: Path
 ) -> None:
     """The width of the pretrained run is taken over where it is not said."""
-    options = {name: value for name, value in FINETUNE.items() if name not in ("unet", "size")}
+    options = {name: value for name, value in FINETUNE.items() if name not in ("backbone", "unet", "size")}
     pretint.finetune(data=masked, out=tmp_path / "run", init=pretrained, **options)
     values = RunFolder.open(tmp_path / "run").manifest["options"]
     assert (values["size"], values["unet"]["width"]) == (16, 0.1)

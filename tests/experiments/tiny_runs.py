@@ -9,6 +9,7 @@ COMMON: dict[str, Any] = {
     "epochs": 2,
     "batch_size": 4,
     "validation": 4,
+    "backbone": "unet",
     "unet": {"width": 0.1},
     "loop": LOOP,
 }

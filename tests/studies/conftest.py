@@ -12,7 +12,7 @@ from tests.experiments.tiny_runs import LOOP
 
 STUDY: dict[str, Any] = {
     "task": "multilabel", "size": 16, "epochs": 2, "batch_size": 4, "validation": 4, "least_steps": 4,
-    "unet": {"width": 0.1}, "loop": LOOP, "rates": [0.01], "seeds": 2, "fractions": [0.5, 1.0], "least_positives": 0,
+    "backbone": "unet", "unet": {"width": 0.1}, "loop": LOOP, "rates": [0.01], "seeds": 2, "fractions": [0.5, 1.0], "least_positives": 0,
 }  # fmt: skip
 """Options of a study of a few seconds."""
 

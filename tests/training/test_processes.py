@@ -67,7 +67,7 @@ def test_two_processes_by_the_command(start_command, pictures: Path, tmp_path: P
     """The command starts its second process by itself."""
     process = start_command(
         "pretrain", "--data", pictures, "--out", tmp_path / "run", "--pretext", "regression", "--size", 16, "--epochs", 2,
-        "--batch-size", 4, "--unet.width", 0.1, "--validation", 4, "--loop.devices", 2, "--loop.accelerator", "cpu",
+        "--batch-size", 4, "--backbone", "unet", "--unet.width", 0.1, "--validation", 4, "--loop.devices", 2, "--loop.accelerator", "cpu",
         "--loop.workers", 0, "--loop.log-every", 1,
     )  # fmt: skip
     _, errors = process.communicate(timeout=120)

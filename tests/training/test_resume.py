@@ -144,8 +144,8 @@ def _options(data: Path, out: Path) -> Iterator[object]:
 def test_signals(
     number: signal.Signals, verb: str, workers: int, start_command: Command, pictures: Path, masked: Path, tmp_path: Path
 ) -> None:  # fmt: skip
-    more = ("--unet.width", 0.1, "--loop.workers", workers) + (
-        ("--cgan.critic-width", 0.1, "--validation", 4)
+    more = ("--backbone", "unet", "--unet.width", 0.1, "--loop.workers", workers) + (
+        ("--pretext", "cgan", "--cgan.critic-width", 0.1, "--validation", 4)
         if verb == "pretrain"
         else ("--task", "segmentation", "--validation", 4)
     )
@@ -171,7 +171,7 @@ def test_signals(
 def test_a_script_that_does_not_catch_the_interruption_ends(pictures: Path, tmp_path: Path) -> None:
     """Its traceback keeps everything alive until the interpreter ends, the processes that read pictures too."""
     options = {"data": str(pictures), "out": str(tmp_path / "run"), "size": 16, "epochs": 2000, "batch_size": 4}
-    options |= {"validation": 4, "unet": {"width": 0.1}, "pretext": "regression"}
+    options |= {"validation": 4, "backbone": "unet", "unet": {"width": 0.1}, "pretext": "regression"}
     options |= {"loop": {"workers": 2, "accelerator": "cpu", "log_every": 1}}
     script = f"import pretint; pretint.pretrain(**{options!r})"
     process = subprocess.Popen(

@@ -20,7 +20,7 @@ class DescribeOptions:
     """Networks, parameters, multiply-adds, steps and files of a recipe or a run."""
 
     source: tyro.conf.Positional[str]
-    """A recipe of pretint pretrain (small, bins, paper, paper-code, paper-text, or a .toml file), the folder of a run, a .safetensors file of one, or pretint, the model that comes with the package."""
+    """A recipe of pretint pretrain (best, bins, small, paper, paper-code, paper-text, or a .toml file), the folder of a run, a .safetensors file of one, or pretint, the model that comes with the package."""
     pictures: int = 82_783
     """Training pictures, for the count of a recipe's steps; the paper's COCO 2014 train has 82,783."""
     json: bool = False

@@ -3,10 +3,11 @@
 import inspect
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
 from pretint import recipe
+from pretint.errors import OptionError
 from pretint.experiments.architecture import architecture_of
 from pretint.experiments.options import TrainingOptions, with_sections
 from pretint.methods import names
@@ -53,7 +54,8 @@ def options_from_arguments(schema: Schema, arguments: Sequence[str]) -> Any:
     given: dict[str, Any] = {name: values[-1] for name, values in early.items() if values}
     if early[schema.weights]:
         given[schema.weights] = early[schema.weights]
-    kind, values = _layers(schema, given)
+    named = [argument[2:].partition(".")[0] for argument in arguments if argument.startswith("--") and "." in argument]
+    kind, values = _layers(schema, {**{name.replace("-", "_"): {} for name in named}, **given})
     default = recipe.fill(kind, values, f"recipe {values.get('recipe', '')}", missing=tyro.MISSING)
     return tyro.cli(
         kind,
@@ -79,8 +81,15 @@ def _layers(schema: Schema, given: Mapping[str, Any]) -> tuple[type[Any], dict[s
             values = recipe.merge(values, conditional.get(method, {}))
     sections = {family: chosen[option] for option, family in schema.choices.items() if isinstance(chosen[option], str)}
     # A recipe may hold sections of methods that are not chosen now.
-    known = {method for family in schema.choices.values() for method in names(family)}
-    values = {key: value for key, value in values.items() if key not in known - set(sections.values())}
+    families = {method: option for option, family in schema.choices.items() for method in names(family)}
+    others = families.keys() - set(sections.values())
+    for method in others & given.keys():
+        option = families[method]
+        raise OptionError(
+            f"--{method.replace('_', '-')}: is a section of --{option} {method}, and --{option} is {chosen[option]} here; "
+            f"give --{option} {method} too, or leave it out"
+        )
+    values = {key: value for key, value in values.items() if key not in others}
     return with_sections(schema.options, sections), {**values, "recipe": name}
 
 
@@ -127,10 +136,14 @@ def command_line(schema: Schema, options: Mapping[str, Any]) -> str:
     Raises:
         OptionError: the recipe is no longer there, or an option is not known any more.
     """
-    known = {field.name: field for field in fields(schema.options)}
-    chosen = [name for name in ("recipe", *schema.choices, "init") if name in options]
-    given = {name: options[name] for name in chosen if options[name] != known[name].default}
-    given |= {"data": options["data"], "out": options["out"]}
+    defaults = {field.name: field.default for field in fields(schema.options)}
+    always = {"data": options["data"], "out": options["out"]}
+    given = {name: options[name] for name in ("recipe", "init") if name in options and options[name] != defaults[name]}
+    given |= {name: options[name] for name in schema.choices if defaults[name] is MISSING}
+    # A choice that the recipe makes need not be made again.
+    standard = recipe.as_values(options_from_call(schema, {**given, **always}))
+    given |= {name: options[name] for name in schema.choices if options[name] != standard[name]}
+    given |= always
     standard = recipe.as_values(options_from_call(schema, given))
     more = {name: value for name, value in options.items() if name not in (*given, "resume")}
     words = ["pretint", schema.verb, *_words(given, {}), *_words(more, standard)]

