@@ -7,7 +7,7 @@ DATA holds ``photos/`` (unlabelled), ``voc/`` (Pascal VOC layout, six classes) a
 test.txt). RUNS holds runs and studies; what is finished there is not run again, and what was stopped goes on. Stages:
 
     rungs   64 px, one pretraining each, three seeds of multilabel with a tenth of the labels, and linear probes
-    peers   other methods (peers.py) on the same backbone, pictures and time as rung `one-cycle`, in the same study
+    peers   other methods (peers.py) on the same backbone and pictures, at the cost of rung `one-cycle`, in the same study
     ends    96 px, three pretrainings of the best rung against scratch: multilabel over five shares of the labels,
             segmentation and blood cells over two
 
@@ -15,13 +15,16 @@ The studies' numbers are kept in benchmarks/results/ladder-*.json, and the page 
 """
 
 import argparse
+import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import peers
 from first_results import CLASSES, RESULTS, about, keep
-from rungs import BEST, PRETRAININGS, RUNGS, SHARES, TIMED
+from rungs import BEST, PASSES, PRETRAININGS, RUNGS, SHARES, TIMED
 from study_page import PAGE, page
 
 import pretint
@@ -46,10 +49,9 @@ def main() -> None:
                 pretrain(rung.name, photos(data, runs, SHARES.get(rung.name, 1)), runs, rung.options)
                 climb(data, runs)
     if "peers" in arguments.stages:
-        seconds = RunFolder.open(runs / TIMED).manifest["seconds"]
         for method in peers.PEERS:
             if not finished(runs / method):
-                peers.pretrain(method, data / "photos", runs / method, 64, seconds)
+                peers.pretrain(method, data / "photos", runs / method, 64, PASSES)
             climb(data, runs)
     if "ends" in arguments.stages:
         ends(data, runs)
@@ -118,9 +120,21 @@ def study(name: str, runs: Path, **options: Any) -> None:
 def made(run: Path) -> dict[str, Any]:
     """How a pretraining was made, and how it ended; ``run`` is its folder, or the file of weights in it."""
     run = run.parent if run.suffix == ".safetensors" else run
-    validations = [entry for entry in RunFolder.open(run).metrics() if entry["kind"] == "validation"]
+    entries = RunFolder.open(run).metrics()
+    validations = [entry for entry in entries if entry["kind"] == "validation"]
     pictures = RunFolder.open(run).manifest["data"]["training"]
-    return {**about(run), "pictures": pictures, "held_out": validations[-1] if validations else None}
+    return {**about(run), "pictures": pictures, "cpu_seconds": RunFolder.open(run).manifest.get("cpu_seconds"),
+            "undisturbed": undisturbed(entries, pictures),
+            "held_out": validations[-1] if validations else None}  # fmt: skip
+
+
+def undisturbed(entries: Sequence[dict[str, Any]], pictures: int) -> float:
+    """Seconds of training at the speed of each pass's least disturbed tenth of steps: other programs ran beside it."""
+    passes: dict[int, list[float]] = {}
+    for entry in entries:
+        if entry["kind"] == "train" and entry.get("pictures_per_second"):
+            passes.setdefault(math.ceil(entry["epoch"]), []).append(entry["pictures_per_second"])
+    return round(sum(pictures / float(np.quantile(speeds, 0.9)) for speeds in passes.values()), 1)
 
 
 def photos(data: Path, runs: Path, share: int) -> Path:

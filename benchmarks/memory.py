@@ -89,7 +89,7 @@ def growth_of(steps: int, workers: int) -> dict[str, float]:
             Image.fromarray(pixels).resize((40, 32), Image.Resampling.BICUBIC).save(pictures / f"{i:03d}.png")
         run = Path(folder) / "run"
         command = [
-            *PRETINT, "--pretext", "regression", "--data", str(pictures), "--out", str(run), "--size", "32", "--unet.width", "0.1",
+            *PRETINT, "--pretext", "regression", "--data", str(pictures), "--out", str(run), "--size", "32", "--backbone", "unet", "--unet.width", "0.1",
             "--batch-size", "4", "--validation", "4", "--epochs", str(steps // 100), "--loop.workers", str(workers),
             "--loop.log-every", "10",
         ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Two other ways to pretrain the same backbone, for docs/study.md: written from their papers, and no part of the product.
 
-    python benchmarks/peers.py simclr --photos DATA/photos --out RUNS/simclr --size 64 --seconds 2000
+    python benchmarks/peers.py simclr --photos DATA/photos --out RUNS/simclr --size 64 --passes 15
 
 simclr      Chen, Kornblith, Norouzi, Hinton 2020, *A Simple Framework for Contrastive Learning of Visual Representations*
             (arXiv 2002.05709): two views of each picture (random resized crop, mirroring, colour jitter of strength 0.5 with
@@ -10,7 +10,8 @@ simmim      Xie et al. 2022, *SimMIM: a Simple Framework for Masked Image Modeli
             replaced by a learnt colour, and one linear layer tells their pixels; L1 on the hidden pixels (section 3).
 
 Both see colour, as in their papers, and go through pretint's own loop, so that precision, schedule and resuming are those of
-the pretraining that they are held against. The number of passes follows from --seconds and the speed of a few steps.
+the pretraining that they are held against. The budget is what --passes passes of recipe `best` at that size cost: the CPU time of a
+few steps of both, on one thread, says how many passes that makes.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -36,7 +37,9 @@ from pretint.experiments.environment import environment
 from pretint.networks.residual import Options as ResidualOptions
 from pretint.networks.residual import ResidualEncoder
 from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
+from pretint.pretexts.pretext import build_pretext
 from pretint.run_folder import RunFolder
+from pretint.speed.work import values_of
 from pretint.training import checkpoint
 from pretint.training.allocator import raise_allocator_thresholds
 from pretint.training.hardware import choose_precision, start_fabric
@@ -48,6 +51,8 @@ TEMPERATURE = 0.5
 HIDDEN = 0.6
 TRIAL = 12
 """Steps that tell the speed."""
+WARM = 3
+"""The first of them, which do not."""
 
 
 class Peer(Objective):
@@ -165,7 +170,9 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--seconds", type=float, required=True, help="of training, as long as what it is held against")
+    parser.add_argument(
+        "--passes", type=int, required=True, help="of recipe best at that size, whose cost is the budget"
+    )
     parser.add_argument(
         "--batch-size", type=int, default=0, help="256 for simclr, which needs others to tell apart; else 32"
     )
@@ -181,7 +188,7 @@ def pretrain(
     photos: Path,
     out: Path,
     size: int,
-    seconds: float,
+    passes: int,
     batch_size: int = 0,
     rate: float = 0.002,
     seed: int = 0,
@@ -202,9 +209,13 @@ def pretrain(
     if begun:
         epochs = options["epochs"]
     else:
-        speed = _speed(PEERS[method](-(-TRIAL // feed.steps_per_epoch), rate, size), feed, loop, fabric, seed)
-        epochs = max(1, round(seconds * speed / len(records)))
-        print(f"{speed:.1f} pictures/s: {epochs} passes in {seconds:.0f} s")
+        ours = values_of("best", size=size)
+        view = recipe.fill(ViewOptions, ours["view"], "view")
+        its = Feed(records, size=size, view=view, batch_size=ours["batch_size"], seed=seed, workers=0)
+        speed = _speed(build_pretext({**ours, "epochs": -(-TRIAL // its.steps_per_epoch)}), its, loop, fabric, seed)
+        own = _speed(PEERS[method](-(-TRIAL // feed.steps_per_epoch), rate, size), feed, loop, fabric, seed)
+        epochs = max(1, round(passes * own / speed))
+        print(f"{own:.1f} pictures a CPU second, recipe best {speed:.1f}: {epochs} passes for its {passes}")
         values = {
             "method": method, "size": size, "batch_size": batch_size, "rate": rate, "seed": seed, "epochs": epochs,
             "loop": {**recipe.as_values(loop), "precision": precision},
@@ -215,7 +226,7 @@ def pretrain(
     run = RunFolder.open(out)
     torch.manual_seed(seed)
     objective = PEERS[method](epochs, rate, size)
-    start = time.monotonic()
+    start, cpu = time.monotonic(), time.process_time()
     try:
         Loop(objective, feed, None, run, loop, seed, fabric).train(resume=begun)
         weights = checkpoint.load_tensors(run.checkpoint("last") / checkpoint.WEIGHTS)
@@ -223,7 +234,8 @@ def pretrain(
         save_file(backbone, out / "backbone.safetensors")
         run.update_manifest(state="finished")
     finally:
-        run.update_manifest(seconds=round(run.manifest.get("seconds", 0) + time.monotonic() - start, 1))
+        spent = {"seconds": time.monotonic() - start, "cpu_seconds": time.process_time() - cpu}
+        run.update_manifest(**{name: round(run.manifest.get(name, 0) + value, 1) for name, value in spent.items()})
     print(json.dumps({"seconds": run.manifest["seconds"], "epochs": epochs}))
 
 
@@ -233,14 +245,24 @@ def _view(method: str) -> ViewOptions:
     return ViewOptions(crop="random", smallest=0.35, flip=True)
 
 
-def _speed(objective: Peer, feed: Feed, loop: LoopOptions, fabric: Fabric, seed: int) -> float:
-    """Pictures a second of a few steps, reading included."""
+def _speed(objective: Objective, feed: Feed, loop: LoopOptions, fabric: Fabric, seed: int) -> float:
+    """Pictures a CPU second of a few steps, reading included."""
+    clock: list[float] = []
+    batches = feed.batches
+
+    def watched(first: int, last: int) -> Iterator[Batch]:
+        for batch in batches(first, last):
+            yield batch
+            clock.append(time.process_time())  # what is behind a yield has been trained on
+
+    feed.batches = watched  # type: ignore[method-assign, assignment]
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(Path(folder) / "trial", {"kind": "peer"})
         trial = Loop(objective, feed, None, run, loop, seed, fabric, quiet=True)
         trial.steps = TRIAL
         trial.train()
-        return float(run.metrics()[-1]["pictures_per_second"])
+    feed.batches = batches  # type: ignore[method-assign]
+    return feed.batch_size * (TRIAL - 1 - WARM) / (clock[-2] - clock[WARM - 1])
 
 
 if __name__ == "__main__":

@@ -67,4 +67,4 @@ SHARES = {"tenth": 10, "third": 3}
 BEST = {"recipe": "best"}
 PRETRAININGS = 3
 TIMED = "one-cycle"
-"""The rung whose seconds the peers get."""
+"""The rung whose cost is the peers' budget."""

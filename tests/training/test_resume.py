@@ -161,11 +161,13 @@ def test_signals(
     assert RunFolder.open(stopped).manifest["state"] == "interrupted"
     step = (RunFolder.open(stopped).pointer("last") or {})["step"]
     assert 5 <= step < 60
+    spent = RunFolder.open(stopped).manifest["cpu_seconds"]
 
     assert main([verb, *map(str, (*_options(data, stopped), *more, "--resume"))]) == 0
     assert main([verb, *map(str, (*_options(data, tmp_path / "whole"), *more))]) == 0
     Outcome.of(stopped).assert_equal(Outcome.of(tmp_path / "whole"))
     assert RunFolder.open(stopped).manifest["state"] == "finished"
+    assert RunFolder.open(stopped).manifest["cpu_seconds"] > spent > 0
 
 
 def test_a_script_that_does_not_catch_the_interruption_ends(pictures: Path, tmp_path: Path) -> None:

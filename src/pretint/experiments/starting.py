@@ -196,7 +196,7 @@ def run_loop(
     loop = Loop(
         objective, training, held_out, start.run, options.loop, options.seed, start.fabric, after_epoch, start.quiet
     )
-    begun = time.monotonic()
+    begun, cpu_before = time.monotonic(), time.process_time()
     state = "failed"
     try:
         loop.train(resume=start.resumed)
@@ -206,8 +206,9 @@ def run_loop(
         raise
     finally:
         if start.fabric.is_global_zero:
-            seconds = start.run.manifest.get("seconds", 0.0) + time.monotonic() - begun
-            start.run.update_manifest(state=state, seconds=round(seconds, 1))
+            before = start.run.manifest
+            spent = {"seconds": time.monotonic() - begun, "cpu_seconds": time.process_time() - cpu_before}
+            start.run.update_manifest(state=state, **{k: round(before.get(k, 0.0) + v, 1) for k, v in spent.items()})
 
 
 def scores_of_best(run: RunFolder) -> dict[str, Any]:
