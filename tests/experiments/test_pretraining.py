@@ -148,19 +148,36 @@ GROWING = {name: value for name, value in PRETRAIN.items() if name != "unet"} | 
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("first", [16, 0.5])
 def test_sizes_grow_and_end_full(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    first: float, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen = []
     step = Loop._train_step
     monkeypatch.setattr(
         Loop, "_train_step", lambda loop, parts: (seen.append(parts[0].rgb.shape[-1]), step(loop, parts))
     )
-    pretint.pretrain(data=pictures, out=tmp_path / "run", quiet=False, **GROWING)
+    asked = GROWING | {"loop": GROWING["loop"] | {"first_size": first}}
+    pretint.pretrain(data=pictures, out=tmp_path / "run", quiet=False, **asked)
     assert seen == [16] * 3 + [16] * 3 + [24] * 3 + [32] * 3
     assert "sizes: 16 px from epoch 1, 24 px from epoch 3, 32 px from epoch 4" in capsys.readouterr().err
     with Image.open(tmp_path / "run" / "samples" / "epoch-0001.png") as grid:
         assert grid.height == 3 * 32  # what is looked at has the full size from the first epoch on
+
+
+def test_a_share_of_the_size_asks_for_no_size_that_the_backbone_does_not_take(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A U-Net of 32 px has a stride of 32."""
+    asked = PRETRAIN | {"size": 32, "epochs": 1, "loop": PRETRAIN["loop"] | {"first_size": 0.5}}
+    pretint.pretrain(data=pictures, out=tmp_path / "run", quiet=False, **asked)
+    assert "sizes: 32 px from epoch 1\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", [-1, 15, 20.5])
+def test_first_sizes_that_are_none(first: float, pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"--loop\.first-size .*: must be 16 or more whole pixels"):
+        pretint.pretrain(data=pictures, out=tmp_path, **GROWING | {"loop": GROWING["loop"] | {"first_size": first}})
 
 
 def test_sizes_that_the_backbone_does_not_take_are_refused(pictures: Path, labelled: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
     task, network = build_task_network(values, classes)
     if options.loop.first_size and values[options.task].get("head") == "paper":
         raise OptionError(
-            f"--loop.first-size {options.loop.first_size}: the paper's head fits one size alone; "
+            f"--loop.first-size {options.loop.first_size:g}: the paper's head fits one size alone; "
             f"leave it out, or take --{options.task}.head pooled"
         )
     account = initialize(network, options.init)

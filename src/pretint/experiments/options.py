@@ -50,7 +50,7 @@ class TrainingOptions:
         if self.epochs < 1 or self.batch_size < 1:
             raise OptionError("--epochs and --batch-size: must be at least 1")
         if self.loop.first_size > self.size:
-            raise OptionError(f"--loop.first-size {self.loop.first_size}: must not be above --size {self.size}")
+            raise OptionError(f"--loop.first-size {self.loop.first_size:g}: must not be above --size {self.size}")
         shares = self.loop.devices * self.loop.accumulate
         if self.batch_size % shares:
             raise OptionError(

@@ -167,16 +167,18 @@ def _sizes(options: TrainingOptions) -> list[int]:
         return [size] * options.epochs
     with torch.device("meta"):
         by = build_backbone(recipe.as_values(options)).strides[-1]
-    if first % by:
+    if first < 1:
+        first = min(size, max(1, round(first * size / by)) * by)
+    if first % by and first != size:
         raise OptionError(
-            f"--loop.first-size {first}: must be a multiple of {by}, the coarsest stride of this backbone"
+            f"--loop.first-size {first:g}: must be a multiple of {by}, the coarsest stride of this backbone"
             + (
                 f", and below --size {size} there is none; leave it out, or take --backbone residual"
                 if by >= size
                 else ""
             )
         )
-    return [size_at(first, size, by, epoch, options.epochs) for epoch in range(options.epochs)]
+    return [size_at(int(first), size, by, epoch, options.epochs) for epoch in range(options.epochs)]
 
 
 def seed_weights(seed: int) -> None:

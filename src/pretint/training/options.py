@@ -24,8 +24,8 @@ class LoopOptions:
     """Course of the learning rate within a phase: cosine falls to 0, one-cycle rises first and then falls."""
     warmup: float = 0.0
     """Share of a phase's steps in which the rate rises from 0; one-cycle takes 0.25 where this is 0."""
-    first_size: int = 0
-    """Side in pixels of the pictures in the first epoch; it rises from epoch to epoch, and the last quarter of them sees --size (progressive resizing: more epochs in the same time). A multiple of the backbone's coarsest stride; 0 trains at --size throughout. Validation is always at --size."""
+    first_size: float = 0.0
+    """Side in pixels of the pictures in the first epoch, or below 1 its share of --size; it rises from epoch to epoch, and the last quarter of them sees --size (progressive resizing: more epochs in the same time). Pixels must be a multiple of the backbone's coarsest stride, a share is rounded to one; 0 trains at --size throughout. Validation is always at --size."""
     ema: float = 0.0
     """Decay a step of a moving average of the weights, which is then what is scored and saved; 0 keeps none."""
     validate_every: int = 1
@@ -46,8 +46,10 @@ class LoopOptions:
             raise OptionError(f"--loop.ema {self.ema}: must be at least 0 and below 1")
         if not 0 <= self.warmup < 1:
             raise OptionError(f"--loop.warmup {self.warmup}: must be at least 0 and below 1")
-        if self.first_size and self.first_size < 16:
-            raise OptionError(f"--loop.first-size {self.first_size}: must be at least 16 pixels, or 0")
+        if self.first_size < 0 or 1 <= self.first_size < 16 or (self.first_size > 1 and self.first_size % 1):
+            raise OptionError(
+                f"--loop.first-size {self.first_size:g}: must be 16 or more whole pixels, a share below 1, or 0"
+            )
         if self.clip < 0:
             raise OptionError(f"--loop.clip {self.clip}: must not be negative")
         if self.validate_every < 1 or self.log_every < 1:
