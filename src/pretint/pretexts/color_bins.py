@@ -1,6 +1,6 @@
 """Colorization as a choice among bins of ab: Zhang, Isola, Efros 2016, *Colorful Image Colorization* (arXiv 1603.08511).
 
-    pretint pretrain --recipe bins --data PHOTOS --out runs/bins
+    pretint pretrain --data PHOTOS --out runs/photos
 
 Each place of the picture at 1/4 of its size is to tell the bin of its colour (section 2.1). With logits z, the true ab y and its
 nearest bin q*, per place
