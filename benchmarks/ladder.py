@@ -30,6 +30,8 @@ from study_page import PAGE, page
 import pretint
 from pretint.run_folder import RunFolder
 
+RATES = (0.00006, 0.00017, 0.0005, 0.0015)
+"""Tried for each arm at the ends; on the ladder, where each arm counts, the three that `compare` takes by itself."""
 STAGES = ("rungs", "peers", "ends")
 
 
@@ -80,7 +82,13 @@ def ends(data: Path, runs: Path) -> None:
     for seed in range(PRETRAININGS):
         pretrain(f"best-seed{seed}", data / "photos", runs, {**BEST, "seed": seed})
     best = "best=" + ",".join(str(runs / f"best-seed{seed}") for seed in range(PRETRAININGS))
-    common: dict[str, Any] = {"backbone": "residual", "size": 96, "arms": [best], "seeds": 2 * PRETRAININGS}
+    common: dict[str, Any] = {
+        "backbone": "residual",
+        "size": 96,
+        "arms": [best],
+        "seeds": 2 * PRETRAININGS,
+        "rates": RATES,
+    }
     study(
         "multilabel", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val",
         fractions=[0.05, 0.1, 0.25, 0.5, 1.0], modes=["finetune", "linear"], **common,

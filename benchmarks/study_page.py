@@ -16,6 +16,13 @@ RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "study.md"
 PROBED = ("scratch", "paper", "bins-unet", "one-cycle", "simclr", "simmim")
 """Arms whose probes are drawn."""
+AIMS = (
+    ("multilabel, all labels", "ladder-multilabel", 1.0, 12),
+    ("multilabel, 10 % of the labels", "ladder-multilabel", 0.1, 12),
+    ("segmentation of VOC, all labels, mIoU", "ladder-segmentation", 1.0, 8),
+    ("segmentation of blood cells, 10 % of the labels, mIoU", "ladder-medical", 0.1, 0),
+)
+"""Words, study, share of the labels, least points."""
 GROWTH = (
     (
         "Longer pretraining",
@@ -38,6 +45,7 @@ def page() -> str:
         "are of 95 %, paired over seeds and widened by the sampling of the test pictures ([statistics.md](statistics.md)).",
         "",
     ]
+    lines += target_lines(found)
     if rungs := found.get("ladder-rungs"):
         lines += [*rung_lines(rungs), *depth_lines(rungs), *growth_lines(rungs)]
     if mark := found.get("ladder-upper-mark"):
@@ -46,6 +54,59 @@ def page() -> str:
         if end := found.get(f"ladder-{name}"):
             lines += end_lines(name, end)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def target_lines(found: dict[str, dict[str, Any]]) -> list[str]:
+    """What was aimed at before the study, and what came of it."""
+    lines = [
+        "## Aims",
+        "",
+        "Set before the study: recipe `best` against scratch at 96 px, differences in points with their 95 % intervals. An aim with a number is",
+        "met where the mean difference reaches it and the interval lies above 0.",
+        "",
+        "| | aim | found | met |",
+        "|---|---|---|---|",
+    ]
+    for words, study, fraction, least in AIMS:
+        row = difference(found.get(study), "best", "scratch", fraction)
+        met = row is not None and row["low"] > 0 and 100 * row["mean"] >= least
+        aim = f"at least +{least:g}" if least else "an interval above 0"
+        lines.append(f"| {words} | {aim} | {told(row)} | {yes(row, met)} |")
+    saved = next(iter(found.get("ladder-multilabel", {}).get("labels_saved", ())), None)
+    share = None if saved is None else saved["fraction"] or (0 if saved["low"] is None else 1)
+    lines.append(
+        f"| multilabel: labels saved at scratch's score with all | 10 times | {saved['words'] if saved else 'not measured yet'} | "
+        f"{yes(saved, share is not None and share <= 0.1)} |"
+    )
+    for method in ("simclr", "simmim"):
+        row = difference(found.get("ladder-rungs"), method, TIMED, 0.1)
+        met = row is not None and row["mean"] < 0
+        lines.append(
+            f"| {method} below `{TIMED}`, 10 % of the labels, 64 px, same cost | below | {told(row)} | {yes(row, met)} |"
+        )
+    return [*lines, ""]
+
+
+def difference(done: dict[str, Any] | None, arm: str, reference: str, fraction: float) -> dict[str, Any] | None:
+    """The fine-tuned difference of two arms, where it was measured with an interval."""
+    place = (arm, reference, "finetune", fraction)
+    rows = (done or {}).get("differences", ())
+    return next(
+        (r for r in rows if (r["arm"], r["reference"], r["mode"], r["fraction"]) == place and r["low"] is not None),
+        None,
+    )
+
+
+def told(row: dict[str, Any] | None) -> str:
+    """A difference in points."""
+    if row is None:
+        return "not measured yet"
+    return f"{100 * row['mean']:+.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+
+
+def yes(row: dict[str, Any] | None, met: bool) -> str:
+    """Whether an aim was met."""
+    return "" if row is None else "yes" if met else "no"
 
 
 def rung_lines(done: dict[str, Any]) -> list[str]:
@@ -166,11 +227,8 @@ def minutes(made: dict[str, Any]) -> str:
 
 def gap(done: dict[str, Any], arm: str, reference: str | None) -> str:
     """A paired difference in points with its interval; * where it stands after Holm's correction."""
-    for row in done["differences"]:
-        if (row["arm"], row["reference"], row["mode"]) == (arm, reference, "finetune") and row["low"] is not None:
-            star = "*" if row["verdict"] in ("helped", "hurt") else ""
-            return f"{100 * row['mean']:+.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f}){star}"
-    return ""
+    row = difference(done, arm, reference or "", done["fractions"][0])
+    return "" if row is None else told(row) + ("*" if row["verdict"] in ("helped", "hurt") else "")
 
 
 def end_lines(name: str, done: dict[str, Any]) -> list[str]:
