@@ -3,7 +3,7 @@
     python benchmarks/inference.py --model RUN --photos PHOTOS
 
 RUN is a pretrained run, PHOTOS a folder of photos. Printed are the networks of the recipes `small`, `paper` and `bins` (plain, and as
-`colorize` runs them), the stages from file to file at 1, 12 and 48 megapixels (mosaics of the photos), and over the photos the stages,
+`colorize` runs them; with --onnxruntime also through that engine, which is installed apart), the stages from file to file at 1, 12 and 48 megapixels (mosaics of the photos), and over the photos the stages,
 and PSNR in each arithmetic.
 """
 
@@ -43,13 +43,18 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=60)
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument(
+        "--onnxruntime", action="store_true", help="also the networks through onnxruntime, and nothing else"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     raise_allocator_thresholds()  # as the command does
     for name, sizes in (("small", (128, 256)), ("paper", (256,)), ("bins", (64, 256))):
         for size in sizes:
-            costs = networks(name, size, arguments.runs)
+            costs = networks(name, size, arguments.runs, arguments.onnxruntime)
             print(f"{name} at {size} px: " + ", ".join(f"{way} {1000 * cost:.1f} ms" for way, cost in costs.items()))
+    if arguments.onnxruntime:
+        return
     photos = sorted(path for path in arguments.photos.iterdir() if path.is_file())
     chosen = photos[:: max(1, len(photos) // arguments.pictures)][: arguments.pictures]
     ways = {precision: TrainedColorizer(arguments.model, precision=precision) for precision in ("float32", "bf16")}
@@ -71,7 +76,7 @@ def main() -> None:
         print(f"PSNR {name}: {np.mean(values):.3f} dB; the worst picture differs by {worst:+.3f} dB from plain")
 
 
-def networks(name: str, size: int, runs: int) -> dict[str, float]:
+def networks(name: str, size: int, runs: int, onnx: bool) -> dict[str, float]:
     """CPU seconds of one picture through a recipe's network with random weights, by way."""
     schema = pretrain.SCHEMA
     values = recipe.as_values(options_from_call(schema, {"recipe": name, "data": ["."], "out": "none"}))
@@ -90,7 +95,26 @@ def networks(name: str, size: int, runs: int) -> dict[str, float]:
         with arithmetic("bf16"):
             return short(last)
 
-    return in_turn({"plain": lambda: plain(lightness), "float32": lambda: whole(last), "bf16": in_bf16}, runs)
+    ways: dict[str, Callable[[], object]] = {
+        "plain": lambda: plain(lightness), "float32": lambda: whole(last), "bf16": in_bf16,
+    }  # fmt: skip
+    if onnx:
+        ways["onnxruntime"] = in_onnxruntime(plain, lightness)
+    return in_turn(ways, runs)
+
+
+def in_onnxruntime(network: nn.Module, lightness: Tensor) -> Callable[[], object]:
+    """The network as a graph of onnxruntime in float32, on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        path = str(Path(folder) / "network.onnx")
+        torch.onnx.export(network, (lightness,), path, dynamo=False)
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    given = {session.get_inputs()[0].name: lightness.numpy()}
+    return lambda: session.run(None, given)
 
 
 @torch.inference_mode()

@@ -10,7 +10,7 @@ simmim      Xie et al. 2022, *SimMIM: a Simple Framework for Masked Image Modeli
             replaced by a learnt colour, and one linear layer tells their pixels; L1 on the hidden pixels (section 3).
 
 Both see colour, as in their papers, and go through pretint's own loop, so that precision, schedule and resuming are those of
-the pretraining that they are held against. The budget is what --passes passes of recipe `best` at that size cost: the CPU time of a
+the pretraining that they are held against. The budget is what --passes passes of recipe `bins` at that size cost: the CPU time of a
 few steps of both, on one thread, says how many passes that makes.
 """
 
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument(
-        "--passes", type=int, required=True, help="of recipe best at that size, whose cost is the budget"
+        "--passes", type=int, required=True, help="of recipe bins at that size, whose cost is the budget"
     )
     parser.add_argument(
         "--batch-size", type=int, default=0, help="256 for simclr, which needs others to tell apart; else 32"
@@ -209,13 +209,13 @@ def pretrain(
     if begun:
         epochs = options["epochs"]
     else:
-        ours = values_of("best", size=size)
+        ours = values_of("bins", size=size)
         view = recipe.fill(ViewOptions, ours["view"], "view")
         its = Feed(records, size=size, view=view, batch_size=ours["batch_size"], seed=seed, workers=0)
         speed = _speed(build_pretext({**ours, "epochs": -(-TRIAL // its.steps_per_epoch)}), its, loop, fabric, seed)
         own = _speed(PEERS[method](-(-TRIAL // feed.steps_per_epoch), rate, size), feed, loop, fabric, seed)
         epochs = max(1, round(passes * own / speed))
-        print(f"{own:.1f} pictures a CPU second, recipe best {speed:.1f}: {epochs} passes for its {passes}")
+        print(f"{own:.1f} pictures a CPU second, recipe bins {speed:.1f}: {epochs} passes for its {passes}")
         values = {
             "method": method, "size": size, "batch_size": batch_size, "rate": rate, "seed": seed, "epochs": epochs,
             "loop": {**recipe.as_values(loop), "precision": precision},

@@ -34,17 +34,16 @@ def _with(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
 PAPER = {
     "recipe": "paper", "size": 64, "epochs": PASSES, "validation": 0.02, "unet": {"width": 0.5}, "cgan": {"critic_width": 0.5},
 }  # fmt: skip
-CROPS = _with(PAPER, view={"crop": "random", "smallest": 0.35, "resize": "bilinear", "flip": True})
+CROPS = _with(PAPER, view={"crop": "random", "smallest": 0.35, "flip": True})
 L1 = _with({k: v for k, v in CROPS.items() if k != "cgan"}, pretext="regression")
 BINS = {
     "recipe": "paper", "size": 64, "epochs": PASSES, "validation": 0.02, "view": CROPS["view"], "pretext": "color_bins",
-    "color_bins": {"rate": 0.0002, "weight_decay": 0.0},
+    "color_bins": {"rate": 0.0002, "beta1": 0.5, "beta2": 0.999, "weight_decay": 0.0},
 }  # fmt: skip
 BINS_UNET = _with(BINS, unet={"width": 0.5})
 RESIDUAL = _with(BINS, backbone="residual", decoder="hypercolumn")
 ONE_CYCLE = {"recipe": "bins", "size": 64, "epochs": PASSES}
-_NO_BINS = {"backbone": "residual", "decoder": "hypercolumn", "size": 64, "epochs": PASSES, "validation": 0.02,
-            "view": CROPS["view"], "recipe": "paper", "loop": {"schedule": "one-cycle"}}  # fmt: skip
+_BEST_AT_64 = {"recipe": "best", "size": 64, "epochs": PASSES, "loop": {"first_size": 0.0}}
 
 RUNGS = (
     Rung("paper", "the paper's method at 64 px and half its width", "", PAPER),
@@ -52,9 +51,9 @@ RUNGS = (
     Rung("l1", "no adversary: L1 alone", "crops", L1),
     Rung("bins-unet", "a choice among bins of ab instead of L1", "l1", BINS_UNET),
     Rung("residual", "a residual backbone and a hypercolumn instead of the U-Net", "bins-unet", RESIDUAL),
-    Rung("one-cycle", "AdamW, one cycle of the rate up to 0.002", "residual", ONE_CYCLE),
-    Rung("l1-residual", "L1 in place of the bins", "one-cycle", _with(_NO_BINS, pretext="regression", regression={"rate": 0.002, "beta1": 0.9})),
-    Rung("cgan-residual", "an adversary beside that L1", "l1-residual", _with(_NO_BINS, pretext="cgan", cgan={"rate": 0.002, "critic_rate": 0.0002, "beta1": 0.9, "critic_width": 0.5, "critic_normalization": "instance"})),
+    Rung("one-cycle", "AdamW with betas 0.9 and 0.99, one cycle of the rate up to 0.002, bilinear resizing", "residual", ONE_CYCLE),
+    Rung("l1-residual", "L1 in place of the bins, by Adam", "one-cycle", _with(_BEST_AT_64, pretext="regression")),
+    Rung("cgan-residual", "an adversary beside that L1", "l1-residual", _with(_BEST_AT_64, pretext="cgan")),
     Rung("soft", "soft bins", "one-cycle", _with(ONE_CYCLE, color_bins={"encoding": "soft"})),
     Rung("rebalanced", "places weighted by the rarity of their colour", "one-cycle", _with(ONE_CYCLE, color_bins={"rebalance": True})),
     Rung("growing", "sizes that grow from 32 to 64 px: recipe best but for its size and passes", "one-cycle", _with(ONE_CYCLE, loop={"first_size": 32})),

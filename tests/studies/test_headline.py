@@ -64,7 +64,13 @@ def test_of_several_depths_and_modes_the_deepest_of_the_first_mode_speaks() -> N
 
 @pytest.mark.parametrize(
     ("state", "words"),
-    [("finished", "There was nothing to compare."), ("running", "Nothing can be said yet.")],
+    [("finished", "There was nothing to compare by finetune."), ("running", "Nothing can be said yet.")],
 )
 def test_nothing_to_tell(state: str, words: str) -> None:
     assert headline([], [], state, "finetune") == words
+    assert headline([row("a", 0.1, 0.02, "helped", 16, "linear")], [], state, "finetune") == words
+
+
+def test_the_labels_that_another_arm_saved_are_not_told() -> None:
+    other = {**SAVED[0], "arm": "scratch-resnet", "words": "with 60 % of the labels, scratch-resnet is there."}
+    assert "scratch-resnet" not in headline(CGAN, [other, *SAVED], "finished", "finetune")

@@ -82,6 +82,13 @@ def test_never_reached():
     assert saved.words == says
 
 
+def test_never_reached_where_the_interval_is_open():
+    """Below scratch on average at every fraction, with seeds so far apart that no fraction can be ruled out."""
+    saved = labels_saved([0.1, 0.3, 1.0], [0.5, 0.5, 0.5], [[0.1, 0.4, 0.7], [0.1, 0.4, 0.8], [0.2, 0.4, 0.85]])
+    assert (saved.fraction, saved.low, saved.high, saved.already) == (None, None, None, False)
+    assert saved.words.startswith("even with all labels, the arm scores less than what scratch scores with all")
+
+
 def test_reached_before_the_first():
     saved = labels_saved(
         FIVE, [0.3, 0.31, 0.32], np.tile([0.5, 0.51, 0.52], (5, 1)) + 0.1 * FIVE[:, None], arm="photos"

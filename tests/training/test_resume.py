@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pretint.cli import main
 from pretint.run_folder import RunFolder
+from pretint.training import loop as loop_module
+from pretint.training.loop import Loop
 from tests.conftest import Command, environment
 from tests.training.driving import Outcome, Training, finetuning, pretraining, tiny
 
@@ -62,6 +65,29 @@ def test_stops_may_be_many(
     trainings: dict[str, Training], whole: dict[str, Outcome], kind: str, tmp_path: Path
 ) -> None:
     trainings[kind].run(tmp_path / "run", [1, 2, 3, 5, 6, 9]).assert_equal(whole[kind])
+
+
+def test_ends_of_short_epochs_without_a_checkpoint(
+    trainings: dict[str, Training], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is saved, the best and the last; a resume goes back behind the others and computes the same."""
+    training = replace(trainings["pretrain"], held_out=())
+    expected = training.run(tmp_path / "whole")
+    monkeypatch.setattr(loop_module, "SAVING_APART", 1e9)
+    step = Loop._train_step
+
+    def until_killed(loop: Loop, parts: object) -> None:
+        if loop._step == 7:
+            raise RuntimeError("killed in the last epoch")
+        step(loop, parts)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Loop, "_train_step", until_killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        training.start(tmp_path / "run")
+    assert (RunFolder.open(tmp_path / "run").pointer("last") or {})["step"] == 3  # not 6
+    monkeypatch.setattr(Loop, "_train_step", step)
+    training.start(tmp_path / "run", resume=True)
+    Outcome.of(tmp_path / "run").assert_equal(expected)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,9 @@ def options_from_arguments(schema: Schema, arguments: Sequence[str]) -> Any:
     given: dict[str, Any] = {name: values[-1] for name, values in early.items() if values}
     if early[schema.weights]:
         given[schema.weights] = early[schema.weights]
-    sections = [argument[2:].partition(".")[0] for argument in arguments if argument.startswith("--") and "." in argument]
+    sections = [
+        argument[2:].partition(".")[0] for argument in arguments if argument.startswith("--") and "." in argument
+    ]
     kind, values = _layers(schema, {**{name.replace("-", "_"): {} for name in sections}, **given})
     default = recipe.fill(kind, values, f"recipe {values.get('recipe', '')}", missing=tyro.MISSING)
     return tyro.cli(
@@ -83,8 +85,10 @@ def _layers(schema: Schema, given: Mapping[str, Any]) -> tuple[type[Any], dict[s
     # A recipe may hold sections of methods that are not chosen now.
     families = {method: option for option, family in schema.choices.items() for method in names(family)}
     others = families.keys() - set(sections.values())
-    for method in sorted(others & given.keys()):
+    for method in sorted(others & {key.replace("-", "_") for key in given}):
         option = families[method]
+        if chosen[option] not in names(schema.choices[option]):
+            continue  # which is the fault to tell
         raise OptionError(
             f"--{method.replace('_', '-')}: is a section of --{option} {method}, and --{option} is {chosen[option]} here; "
             f"give --{option} {method} too, or leave it out"

@@ -76,7 +76,8 @@ def train(case: dict[str, Any], batches: Callable[[], Batches]) -> None:
         for network in pretext.networks.values():
             network.compile()
     how = {**values.get("loop", {}), "precision": case["precision"], "accumulate": case.get("accumulate", 1)}
-    how["log_every"] = 1000  # the log reads losses from a GPU, which is a wait that belongs to no step
+    # The log reads losses from a GPU, and saving takes its time: neither belongs to a step.
+    how |= {"log_every": 1000, "save_minutes": 1e9}
     options = recipe.fill(LoopOptions, how, "bench")
     fabric, _ = start_fabric(options, case["precision"])
     folder = Path(tempfile.mkdtemp(dir=case["folder"]))

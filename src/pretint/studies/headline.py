@@ -17,17 +17,17 @@ def headline(differences: Sequence[Row], saved: Sequence[Row], state: str, mode:
     Args:
         differences: rows of the study, each with ``arm``, ``reference``, ``mode``, ``depth``, ``fraction``, ``mean``, ``verdict``
             and ``words``; means are scores in [0, 1], told in points (x 100).
-        saved: rows of labels saved, each with ``arm``, ``mode``, ``depth`` and ``words``.
+        saved: rows of labels saved, each with ``arm``, ``reference``, ``mode``, ``depth`` and ``words``.
         state: of the study.
         mode: that is told.
     """
-    if not differences:
-        return "Nothing can be said yet." if state != "finished" else "There was nothing to compare."
     # Of probes at several depths the deepest speaks; the others stand in the table.
     deepest = max(
         (row["depth"] for row in differences if row["mode"] == mode and row["depth"] is not None), default=None
     )
     told = [row for row in differences if row["mode"] == mode and row["depth"] == deepest]
+    if not told:
+        return "Nothing can be said yet." if state != "finished" else f"There was nothing to compare by {mode}."
     so_far = "" if state == "finished" else "So far: "
     if len(told) == 1:
         return f"{so_far}With {_percent(told[0]['fraction'])} of the labels{_at(deepest)}: {told[0]['words']}"
@@ -41,7 +41,7 @@ def headline(differences: Sequence[Row], saved: Sequence[Row], state: str, mode:
         sentences += [
             row["words"][:1].upper() + row["words"][1:]
             for row in saved
-            if row["mode"] == mode and row["depth"] == deepest
+            if (row["arm"], row["reference"], row["mode"], row["depth"]) == (*pairs[0], mode, deepest)
         ]
     return so_far + " ".join(sentences)
 

@@ -35,6 +35,8 @@ class LabelsSaved:
     """None: it may be fewer labels than the smallest fraction measured."""
     high: float | None
     """None: it may be more than all labels."""
+    already: bool
+    """The mean curve lies above scratch's score from the fewest labels on; then ``fraction`` is None."""
     words: str
     """All of it as one sentence."""
 
@@ -89,15 +91,16 @@ def labels_saved(
     asked = np.exp(grid)
     asked[np.searchsorted(grid, x)] = shares  # without the rounding of exp(log)
     curve, doubt, unread = _read(x, grid, difference)
-    fraction = _crossing(asked, np.asarray(isotonic_regression(curve.mean(axis=1)).x))
+    rising = np.asarray(isotonic_regression(curve.mean(axis=1)).x)
+    fraction, already = _crossing(asked, rising), bool(rising[0] > 0)
     low = high = None
     if n > 1:
         mean, variance = curve.mean(axis=1), curve.var(axis=1, ddof=1) / n
         half = half_width(variance, n, picture_variance, pictures, tail=(1 - confidence) / 2) + doubt
         lower, upper = _unread_bounds(x, grid, mean - half, mean + half, unread)
         low, high = _limits(asked, lower, upper)
-    said = _words(fraction, low, high, shares, n, confidence, arm, reference)
-    return LabelsSaved(fraction=fraction, low=low, high=high, words=said)
+    said = _words(fraction, already, low, high, shares, n, confidence, arm, reference)
+    return LabelsSaved(fraction=fraction, low=low, high=high, already=already, words=said)
 
 
 def _read(
@@ -178,6 +181,7 @@ def _limits(
 
 def _words(
     fraction: float | None,
+    already: bool,
     low: float | None,
     high: float | None,
     shares: NDArray[np.float64],
@@ -189,7 +193,7 @@ def _words(
     goal = f"what {reference} scores with all"
     if fraction is not None:
         says = f"with {_percent(fraction)} of the labels, {arm} scores {goal}"
-    elif low is None:
+    elif already:
         says = f"with {_percent(shares[0])} of the labels, the fewest measured, {arm} already scores more than {goal}"
     else:
         says = f"even with all labels, {arm} scores less than {goal}"

@@ -253,7 +253,7 @@ class Results:
                 )
                 rows.append(
                     {"arm": arm.name, "reference": arm.reference, "mode": mode, "depth": depth,
-                     "fraction": saved.fraction, "low": saved.low, "high": saved.high, "words": saved.words}
+                     "fraction": saved.fraction, "low": saved.low, "high": saved.high, "already": saved.already, "words": saved.words}
                 )  # fmt: skip
         return rows
 

@@ -31,7 +31,8 @@ from pretint.training.signals import StopRequest, stop_on_signals
 ASK_EVERY = 10
 """Steps between two questions to all processes whether to stop or save: each makes a GPU wait for its host."""
 SAVING_APART = 20
-"""At ends of epochs a checkpoint is written once so many times the last one's seconds have passed: saving takes 5 % at most."""
+"""At ends of epochs that are neither the best nor the last, a checkpoint waits until so many times the last one's seconds have passed,
+so that saving takes 5 % of the time. Several processes save at each end."""
 
 
 @dataclass

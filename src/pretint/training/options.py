@@ -35,7 +35,7 @@ class LoopOptions:
     log_every: int = 20
     """Steps between two entries of metrics.jsonl."""
     save_minutes: float = 10.0
-    """Minutes between two checkpoints within an epoch; each epoch ends with one, unless epochs are so short that saving would take more than 5 % of the time."""
+    """Minutes between two checkpoints within an epoch; each epoch ends with one, unless it is not the best and epochs are so short that saving would take more than 5 % of the time."""
 
     def __post_init__(self) -> None:
         if self.devices < 1:

@@ -1,0 +1,68 @@
+"""Linear probes on held-out training pictures, by which pretrainings are chosen: the test pictures are left for the end.
+
+    python benchmarks/held_out_probes.py RUN [RUN ...] --data DATA/voc --sizes 64 96
+
+Each probe learns from a tenth of the labels, of subsets that no study has, and is scored on the fifth of the training pictures that a
+fine-tuning of that seed would hold out. Printed is the mAP in points for each depth, and for strides 8 and 16 together, by subset.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from first_results import CLASSES
+
+from pretint.commands.finetune import SCHEMA
+from pretint.commands.resolve import options_from_call
+from pretint.data.layouts import open_source
+from pretint.data.splits import label_matrix
+from pretint.experiments.fine_tuning import labelled_pictures
+from pretint.inference.embedding import embed_records
+from pretint.inference.models import load_parts
+from pretint.metrics.labels import mean_average_precision
+from pretint.metrics.probing import linear_probe
+from pretint.networks.backbone import Backbone
+
+SEEDS = (100, 101, 102)
+HEAD = (8, 16)
+"""Strides that the pooled head joins."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96])
+    given = parser.parse_args()
+    for run in given.runs:
+        backbone, _, _ = load_parts(run)
+        for size in given.sizes:
+            by_seed = [probes(backbone, given.data, size, seed) for seed in SEEDS]
+            for depth in by_seed[0]:
+                scores = [100 * one[depth] for one in by_seed]
+                print(
+                    f"{run.name}, {size} px, stride {depth}: {np.mean(scores):.1f} ({', '.join(f'{one:.1f}' for one in scores)})"
+                )
+
+
+def probes(backbone: Backbone, data: Path, size: int, seed: int) -> dict[str, float]:
+    """mAP by stride, and of the head's strides together."""
+    asked = {
+        "task": "multilabel", "data": data, "out": "unused", "classes": list(CLASSES), "size": size, "fraction": 0.1,
+        "seed": seed, "validation": 0.2,
+    }  # fmt: skip
+    options = options_from_call(SCHEMA, asked)
+    source = open_source(options.data, options.layout, options.classes, task="labels")
+    training, held_out = labelled_pictures(options, source, source.training_split(options.split).records)
+    known, others = (
+        embed_records(backbone, r, view=options.view, size=size).features for r in (training.records, held_out)
+    )
+    tables = {str(stride): (known[stride], others[stride]) for stride in known}
+    if set(HEAD) <= known.keys():
+        tables[" and ".join(map(str, HEAD))] = tuple(np.hstack([table[s] for s in HEAD]) for table in (known, others))  # type: ignore[assignment]
+    target, truth = (label_matrix(r, list(source.classes)) for r in (training.records, held_out))
+    return {name: mean_average_precision(truth, linear_probe(a, target, b).scores) for name, (a, b) in tables.items()}
+
+
+if __name__ == "__main__":
+    main()
