@@ -210,7 +210,9 @@ def run_loop(
     finally:
         if start.fabric.is_global_zero:
             before = start.run.manifest
-            spent = {"seconds": time.monotonic() - begun, "cpu_seconds": _cpu_seconds() - cpu_begun}
+            spent = {"seconds": time.monotonic() - begun}
+            if "cpu_seconds" in before or not start.resumed:  # a part of them would tell nothing
+                spent["cpu_seconds"] = _cpu_seconds() - cpu_begun
             start.run.update_manifest(state=state, **{k: round(before.get(k, 0.0) + v, 1) for k, v in spent.items()})
 
 
