@@ -7,17 +7,19 @@ fine-tuning of that seed would hold out. Printed is the mAP in points for each d
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from first_results import CLASSES
+from numpy.typing import NDArray
 
 from pretint.commands.finetune import SCHEMA
 from pretint.commands.resolve import options_from_call
 from pretint.data.layouts import open_source
 from pretint.data.splits import label_matrix
 from pretint.experiments.fine_tuning import labelled_pictures
-from pretint.inference.embedding import embed_records
+from pretint.inference.embedding import Features, embed_records
 from pretint.inference.models import load_parts
 from pretint.metrics.labels import mean_average_precision
 from pretint.metrics.probing import linear_probe
@@ -45,23 +47,36 @@ def main() -> None:
                 )
 
 
-def probes(backbone: Backbone, data: Path, size: int, seed: int) -> dict[str, float]:
-    """mAP by stride, and of the head's strides together."""
+def probes(
+    backbone: Backbone, data: Path, size: int, seed: int, fraction: float = 0.1, test: str = ""
+) -> dict[str, float]:
+    """mAP by stride, and of the head's strides together: on what a fine-tuning of that seed holds out, or on a list ``test``."""
     asked = {
-        "task": "multilabel", "data": data, "out": "unused", "classes": list(CLASSES), "size": size, "fraction": 0.1,
-        "seed": seed, "validation": 0.2,
+        "task": "multilabel", "data": data, "out": "unused", "classes": list(CLASSES), "size": size, "fraction": fraction, "seed": seed,
     }  # fmt: skip
     options = options_from_call(SCHEMA, asked)
     source = open_source(options.data, options.layout, options.classes, task="labels")
-    training, held_out = labelled_pictures(options, source, source.training_split(options.split).records)
+    training, scored = labelled_pictures(options, source, source.training_split(options.split).records)
+    if test:
+        scored = source.test_split(test).records
     known, others = (
-        embed_records(backbone, r, view=options.view, size=size).features for r in (training.records, held_out)
+        embed_records(backbone, r, view=options.view, size=size).features for r in (training.records, scored)
     )
-    tables = {str(stride): (known[stride], others[stride]) for stride in known}
+    depths = {str(stride): (stride,) for stride in known}
     if set(HEAD) <= known.keys():
-        tables[" and ".join(map(str, HEAD))] = tuple(np.hstack([table[s] for s in HEAD]) for table in (known, others))  # type: ignore[assignment]
-    target, truth = (label_matrix(r, list(source.classes)) for r in (training.records, held_out))
-    return {name: mean_average_precision(truth, linear_probe(a, target, b).scores) for name, (a, b) in tables.items()}
+        depths[" and ".join(map(str, HEAD))] = HEAD
+    target, truth = (label_matrix(r, list(source.classes)) for r in (training.records, scored))
+    return {
+        name: mean_average_precision(
+            truth, linear_probe(joined(known, strides), target, joined(others, strides)).scores
+        )
+        for name, strides in depths.items()
+    }
+
+
+def joined(features: Features, strides: Sequence[int]) -> NDArray[np.float32]:
+    """Features (N, C) of several strides side by side."""
+    return np.hstack([features[stride] for stride in strides])
 
 
 if __name__ == "__main__":

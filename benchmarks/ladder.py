@@ -128,10 +128,10 @@ def study(name: str, runs: Path, **options: Any) -> None:
 def made(run: Path) -> dict[str, Any]:
     """How a pretraining was made, and how it ended; ``run`` is its folder, or the file of weights in it."""
     run = run.parent if run.suffix == ".safetensors" else run
-    entries = RunFolder.open(run).metrics()
+    folder = RunFolder.open(run)
+    entries, pictures = folder.metrics(), folder.manifest["data"]["training"]
     validations = [entry for entry in entries if entry["kind"] == "validation"]
-    pictures = RunFolder.open(run).manifest["data"]["training"]
-    return {**about(run), "pictures": pictures, "cpu_seconds": RunFolder.open(run).manifest.get("cpu_seconds"),
+    return {**about(run), "pictures": pictures, "cpu_seconds": folder.manifest.get("cpu_seconds"),
             "undisturbed": undisturbed(entries, pictures),
             "held_out": validations[-1] if validations else None}  # fmt: skip
 

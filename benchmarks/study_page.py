@@ -57,7 +57,7 @@ def page() -> str:
 
 
 def target_lines(found: dict[str, dict[str, Any]]) -> list[str]:
-    """What was aimed at before the study, and what came of it."""
+    """What was aimed at, and what came of it."""
     lines = [
         "## Aims",
         "",
@@ -193,11 +193,13 @@ def growth_lines(done: dict[str, Any]) -> list[str]:
 
 def mark_lines(mark: dict[str, Any]) -> list[str]:
     """What 1.28 million labels of other pictures bring."""
+    sizes = dict.fromkeys(row["size"] for row in mark["rows"])
     lines = [
         "### Supervision on ImageNet, an upper mark",
         "",
-        f"`python benchmarks/upper_mark.py --data DATA/voc --weights FILE`: linear probes of {mark['network']}, trained on the 1.28 million",
+        f"`python benchmarks/upper_mark.py --data DATA/voc --weights FILE --sizes {' '.join(map(str, sizes))}`: linear probes of {mark['network']}, trained on the 1.28 million",
         "labelled photos of ImageNet (RGB), on the same test pictures and subsets of labels; mAP in points, at the best depth by its mean.",
+        f"{where(mark)}.",
         "",
         "| size | labels | probe, mean of seeds | by seed |",
         "|---|---|---|---|",
@@ -274,12 +276,14 @@ def curve(name: str, rows: Sequence[dict[str, Any]], over: str) -> Line:
 
 
 def stamp(done: dict[str, Any]) -> str:
-    """Where and with what a study was made."""
+    """How long a study took, and where and with what."""
+    return f"{done['seconds'] / 3600:.1f} h on {where(done)}"
+
+
+def where(done: dict[str, Any]) -> str:
+    """Where and with what something was measured."""
     environment = done["environment"]
-    return (
-        f"{done['seconds'] / 3600:.1f} h on {environment['processor']}, {environment['cores']} cores, torch {environment['torch']}, "
-        f"commit {environment['commit']}"
-    )
+    return f"{environment['processor']}, {environment['cores']} cores, torch {environment['torch']}, commit {environment['commit']}"
 
 
 if __name__ == "__main__":

@@ -21,19 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 from efficientnet_lite_pytorch import EfficientNet
-from first_results import CLASSES, RESULTS
+from first_results import RESULTS
+from held_out_probes import probes
 from safetensors.torch import load_file
 from torch import Tensor
 
 from pretint.color import IMAGENET_DEVIATION, IMAGENET_MEAN
-from pretint.commands.finetune import SCHEMA
-from pretint.commands.resolve import options_from_call
-from pretint.data.layouts import open_source
-from pretint.data.splits import label_matrix
-from pretint.experiments.fine_tuning import labelled_pictures
-from pretint.inference.embedding import embed_records
-from pretint.metrics import labels
-from pretint.metrics.probing import linear_probe
+from pretint.experiments.environment import environment
 from pretint.networks.backbone import Backbone
 
 
@@ -73,7 +67,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for size in given.sizes:
         for fraction in (0.1, 1.0):
-            scores = [probes(backbone, given.data, size, fraction, seed) for seed in range(given.seeds)]
+            scores = [probes(backbone, given.data, size, seed, fraction, "val") for seed in range(given.seeds)]
             for stride in scores[0]:
                 found = [one[stride] for one in scores]
                 rows.append({"size": size, "fraction": fraction, "stride": stride, "map": found})
@@ -82,31 +76,8 @@ def main() -> None:
                     flush=True,
                 )
     (RESULTS / "ladder-upper-mark.json").write_text(
-        json.dumps({"network": "EfficientNet-Lite0", "rows": rows}, indent=1) + "\n"
+        json.dumps({"network": "EfficientNet-Lite0", "environment": environment(), "rows": rows}, indent=1) + "\n"
     )
-
-
-def probes(backbone: Backbone, data: Path, size: int, fraction: float, seed: int) -> dict[int, float]:
-    """mAP on the test pictures by stride, of the subset that a study's seed takes."""
-    asked = {
-        "task": "multilabel", "data": data, "out": "unused", "classes": list(CLASSES), "size": size, "recipe": "light",
-        "fraction": fraction, "seed": seed,
-    }  # fmt: skip
-    options = options_from_call(SCHEMA, asked)
-    source = open_source(options.data, options.layout, options.classes, task="labels")
-    training, _ = labelled_pictures(options, source, source.training_split(options.split).records)
-    test = source.test_split("val").records
-    known, others = (
-        embed_records(backbone, r, view=options.view, size=size).features for r in (training.records, test)
-    )
-    classes = list(source.classes)
-    return {
-        stride: labels.mean_average_precision(
-            label_matrix(test, classes),
-            linear_probe(known[stride], label_matrix(training.records, classes), others[stride]).scores,
-        )
-        for stride in known
-    }
 
 
 if __name__ == "__main__":
