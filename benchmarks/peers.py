@@ -39,6 +39,7 @@ from pretint.networks.residual import ResidualEncoder
 from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
 from pretint.pretexts.pretext import build_pretext
 from pretint.run_folder import RunFolder
+from pretint.speed.product_steps import DirectedFeed
 from pretint.speed.work import values_of
 from pretint.training import checkpoint
 from pretint.training.allocator import raise_allocator_thresholds
@@ -212,8 +213,8 @@ def pretrain(
         ours = values_of("bins", size=size)
         view = recipe.fill(ViewOptions, ours["view"], "view")
         its = Feed(records, size=size, view=view, batch_size=ours["batch_size"], seed=seed, workers=0)
-        speed = _speed(build_pretext({**ours, "epochs": -(-TRIAL // its.steps_per_epoch)}), its, loop, fabric, seed)
-        own = _speed(PEERS[method](-(-TRIAL // feed.steps_per_epoch), rate, size), feed, loop, fabric, seed)
+        speed = _speed(build_pretext({**ours, "epochs": 1}), its, loop, fabric, seed)
+        own = _speed(PEERS[method](1, rate, size), feed, loop, fabric, seed)
         epochs = max(1, round(passes * own / speed))
         print(f"{own:.1f} pictures a CPU second, recipe bins {speed:.1f}: {epochs} passes for its {passes}")
         values = {
@@ -248,21 +249,17 @@ def _view(method: str) -> ViewOptions:
 def _speed(objective: Objective, feed: Feed, loop: LoopOptions, fabric: Fabric, seed: int) -> float:
     """Pictures a CPU second of a few steps, reading included."""
     clock: list[float] = []
-    batches = feed.batches
 
-    def watched(first: int, last: int) -> Iterator[Batch]:
-        for batch in batches(first, last):
+    def watched() -> Iterator[Batch]:
+        for batch in feed.batches(0, TRIAL):
             yield batch
             clock.append(time.process_time())  # what is behind a yield has been trained on
 
-    feed.batches = watched  # type: ignore[method-assign, assignment]
+    directed = DirectedFeed(feed.batch_size, feed.size_at(0), watched)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(Path(folder) / "trial", {"kind": "peer"})
-        trial = Loop(objective, feed, None, run, loop, seed, fabric, quiet=True)
-        trial.steps = TRIAL
-        trial.train()
-    feed.batches = batches  # type: ignore[method-assign]
-    return feed.batch_size * (TRIAL - 1 - WARM) / (clock[-2] - clock[WARM - 1])
+        Loop(objective, directed, None, run, loop, seed, fabric, quiet=True).train()
+    return feed.batch_size * (len(clock) - WARM) / (clock[-1] - clock[WARM - 1])
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ _ENDLESS = 10**9
 Answer = Callable[..., None]
 
 
-class _Directed(Feed):
+class DirectedFeed(Feed):
     """A feed whose batches come from a function; it knows as much of a feed as the loop asks for."""
 
     def __init__(self, batch_size: int, size: int, batches: Callable[[], Batches]) -> None:
@@ -82,7 +82,7 @@ def train(case: dict[str, Any], batches: Callable[[], Batches]) -> None:
     fabric, _ = start_fabric(options, case["precision"])
     folder = Path(tempfile.mkdtemp(dir=case["folder"]))
     run = RunFolder.create(folder, {"kind": "pretrain", "options": {}, "state": "running"})
-    feed = _Directed(case["batch"], values["size"], batches)
+    feed = DirectedFeed(case["batch"], values["size"], batches)
     Loop(pretext, feed, None, run, options, 0, fabric, quiet=True, stop=StopRequest()).train()
 
 
