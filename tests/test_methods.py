@@ -15,7 +15,7 @@ ALL = [(family, name) for family in methods.KINDS for name in methods.names(fami
 
 def test_names_are_those_with_options() -> None:
     assert methods.names("pretexts") == ("cgan", "color_bins", "regression")
-    assert methods.names("networks") == ("residual", "unet")
+    assert methods.names("networks") == ("residual", "timm", "unet")
     assert methods.names("tasks") == ("classification", "multilabel", "segmentation")
 
 

@@ -108,15 +108,12 @@ def test_the_architecture_is_told_from_the_shapes(tensors: dict[str, Tensor], tm
     assert initialize(network, str(tmp_path / "foreign.safetensors")).loaded == BACKBONE
 
 
-def test_bottleneck_blocks_are_refused_by_name(tmp_path: Path) -> None:
-    shapes = {
-        "conv1.weight": (8, 3, 7, 7),
-        "layer1.0.conv1.weight": (8, 8, 1, 1),
-        "layer1.0.conv3.weight": (32, 8, 1, 1),
-    }
-    save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, tmp_path / "deep.safetensors")
-    with pytest.raises(WeightsError, match=r"deep\.safetensors.*bottleneck.*ResNet-18"):
-        architecture_of(str(tmp_path / "deep.safetensors"))
+@pytest.mark.parametrize(("blocks", "name"), [((3, 4, 6, 3), "resnet50"), ((3, 8, 36, 3), "resnet152")])
+def test_bottleneck_blocks_are_timms(blocks: tuple[int, ...], name: str, tmp_path: Path) -> None:
+    last = {f"layer{i + 1}.{count - 1}.conv3.weight": torch.zeros(4, 1, 1, 1) for i, count in enumerate(blocks)}
+    stem = {"conv1.weight": torch.zeros(64, 3, 7, 7), "layer1.0.conv1.weight": torch.zeros(64, 64, 1, 1)}
+    save_file({**stem, "layer1.0.conv3.weight": torch.zeros(256, 64, 1, 1), **last}, tmp_path / "deep.safetensors")
+    assert architecture_of(str(tmp_path / "deep.safetensors")) == {"backbone": "timm", "timm": {"name": name}}
 
 
 def test_nothing_of_random_frozen_features_learns(masked: Path, tmp_path: Path) -> None:

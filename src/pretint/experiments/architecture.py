@@ -9,7 +9,6 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from pretint.errors import WeightsError
 from pretint.run_folder import RunFolder, read_description
 from pretint.shipped import where
 
@@ -17,6 +16,9 @@ RANDOM_FROZEN = "random-frozen"
 """``--init`` of a floor: features that nobody has trained, and a head on them."""
 FROM_NOTHING = ("scratch", RANDOM_FROZEN)
 """Values of ``--init`` that name no weights."""
+
+_BOTTLENECKS: dict[tuple[int, ...], str] = {(3, 4, 6, 3): "resnet50", (3, 4, 23, 3): "resnet101", (3, 8, 36, 3): "resnet152"}
+"""Residual networks of bottleneck blocks, by the blocks of their stages."""
 
 
 def architecture_of(init: str) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def architecture_of(init: str) -> dict[str, Any]:
             ``scratch``.
 
     Raises:
-        WeightsError: the file is of a residual network that pretint has not, or the package carries no model.
+        WeightsError: the package carries no model.
     """
     if init in FROM_NOTHING:
         return {}
@@ -50,20 +52,19 @@ def is_foreign(init: str) -> bool:
 
 
 def _foreign(path: Path) -> dict[str, Any]:
-    """Width, blocks and stem of a residual network of basic blocks, such as torchvision's ResNet-18 and -34."""
+    """Width, blocks and stem of a residual network of basic blocks, such as torchvision's ResNet-18 and -34; of one of
+    bottleneck blocks its name in timm.
+    """
     shapes = _shapes(path)
     if "conv1.weight" not in shapes or "layer1.0.conv1.weight" not in shapes:
         return {}
-    if "layer1.0.conv3.weight" in shapes:
-        raise WeightsError(
-            f"--init {path}: is of a residual network of bottleneck blocks (ResNet-50 and larger), which pretint has not; "
-            "take one of basic blocks (ResNet-18 or -34)"
-        )
     width, _, kernel, _ = shapes["conv1.weight"]
     blocks: list[int] = []
     while any(name.startswith(f"layer{len(blocks) + 1}.") for name in shapes):
         stage = f"layer{len(blocks) + 1}."
         blocks.append(1 + max(int(name.split(".")[1]) for name in shapes if name.startswith(stage)))
+    if "layer1.0.conv3.weight" in shapes:
+        return {"backbone": "timm", "timm": {"name": _BOTTLENECKS.get(tuple(blocks), "resnet50")}}
     stem = "torchvision" if kernel == 7 else "small"
     return {"backbone": "residual", "residual": {"width": width, "blocks": blocks, "stem": stem}}
 

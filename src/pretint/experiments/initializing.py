@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pretint.errors import WeightsError
 from pretint.experiments.architecture import RANDOM_FROZEN
 from pretint.inference.models import load_parts
+from pretint.networks.backbone import Backbone
 from pretint.run_folder import read_description
 from pretint.shipped import where
 from pretint.tasks.task import TaskNetwork
@@ -93,17 +94,25 @@ def initialize(network: TaskNetwork, init: str) -> Account:
     return Account(init, tuple(parts), loaded, total)
 
 
-def _load_foreign(backbone: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> tuple[str, ...]:
-    """A backbone's weights under its own names, such as torchvision's; gives back what was left over (a classifier)."""
+def _load_foreign(backbone: Backbone, tensors: Mapping[str, Tensor], path: Path) -> tuple[str, ...]:
+    """A backbone's weights under its published names, such as torchvision's; gives back what was left over (a classifier)."""
     own = backbone.state_dict()
-    if not own.keys() & tensors.keys():
+    places = {_plain(name.removeprefix(backbone.prefix)): name for name in own}
+    left_over = tuple(sorted(name for name in tensors if _plain(name) not in places))
+    tensors = {places[_plain(name)]: tensor for name, tensor in tensors.items() if _plain(name) in places}
+    if not tensors:
         raise WeightsError(
-            f"--init {path}: has no tensor of this backbone (it has {next(iter(own))}); it is of another architecture"
+            f"--init {path}: has no tensor of this backbone (it has {next(iter(own)).removeprefix(backbone.prefix)}); it is of another architecture"
         )
     # A counter that some files leave out. At 0 the first batch would replace the file's moving averages altogether.
     filled = {name: tensor.new_tensor(SEEN) for name, tensor in own.items() if name.endswith("num_batches_tracked")}
-    checkpoint.load_weights(backbone, {**filled, **{k: v for k, v in tensors.items() if k in own}}, path)
-    return tuple(sorted(tensors.keys() - own.keys()))
+    checkpoint.load_weights(backbone, {**filled, **tensors}, path)
+    return left_over
+
+
+def _plain(name: str) -> str:
+    """A tensor's name without its structure: timm flattens ``stages.0`` to ``stages_0`` in what gives feature maps."""
+    return name.replace(".", "_")
 
 
 def _count(module: nn.Module) -> int:

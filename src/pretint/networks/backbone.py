@@ -4,7 +4,7 @@ A backbone turns planes of a picture into a pyramid of features, fine to coarse.
 map, and names the head that fits it.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -22,8 +22,10 @@ class Backbone(nn.Module):
         planes: what `forward` takes: "L", "ab" or "Lab" (normalised, see `pretint.color`) or "RGB" (standardised).
         channels: channels of each level, fine to coarse.
         strides: pixels of the input per step of each level; level `i` is ceil(H / strides[i]) high (H with padding).
+        prefix: what the names of its tensors begin with, beside those of a published file of its weights.
     """
 
+    prefix: ClassVar[str] = ""
     planes: Planes
     channels: tuple[int, ...]
     strides: tuple[int, ...]
