@@ -54,6 +54,7 @@ RUNGS = (
     Rung("one-cycle", "AdamW with betas 0.9 and 0.99, one cycle of the rate up to 0.002, bilinear resizing", "residual", ONE_CYCLE),
     Rung("l1-residual", "L1 in place of the bins, by Adam", "one-cycle", _with(_BEST_AT_64, pretext="regression")),
     Rung("cgan-residual", "an adversary beside that L1", "l1-residual", _with(_BEST_AT_64, pretext="cgan")),
+    Rung("cgan-bins", "an adversary beside the bins, by Adam without decay", "one-cycle", _with(_BEST_AT_64, pretext="cgan", cgan={"content": "bins"})),
     Rung("soft", "soft bins", "one-cycle", _with(ONE_CYCLE, color_bins={"encoding": "soft"})),
     Rung("rebalanced", "places weighted by the rarity of their colour", "one-cycle", _with(ONE_CYCLE, color_bins={"rebalance": True})),
     Rung("growing", "sizes that grow from 32 to 64 px: recipe best but for its size and passes", "one-cycle", _with(ONE_CYCLE, loop={"first_size": 32})),

@@ -17,7 +17,11 @@ RANDOM_FROZEN = "random-frozen"
 FROM_NOTHING = ("scratch", RANDOM_FROZEN)
 """Values of ``--init`` that name no weights."""
 
-_BOTTLENECKS: dict[tuple[int, ...], str] = {(3, 4, 6, 3): "resnet50", (3, 4, 23, 3): "resnet101", (3, 8, 36, 3): "resnet152"}
+_BOTTLENECKS: dict[tuple[int, ...], str] = {
+    (3, 4, 6, 3): "resnet50",
+    (3, 4, 23, 3): "resnet101",
+    (3, 8, 36, 3): "resnet152",
+}
 """Residual networks of bottleneck blocks, by the blocks of their stages."""
 
 

@@ -8,6 +8,11 @@ arXiv 1611.07004, equations 3 and 4, the generator's term in its non-saturating 
     critic      0.5 BCE(D(L, ab), 1) + 0.5 BCE(D(L, G(L)), 0)
     generator   BCE(D(L, G(L)), 1) + lambda mean |ab - G(L)|
 
+With ``--cgan.content bins`` the choice among bins of ``color_bins`` takes the place of L1, with a weight of its own: G's picture
+is then the annealed mean of its choice, and beside it D is shown the true colour as coarsely as G gives its own, else it would
+tell the two by their sharpness alone. No paper is known to us for this pair; it asks whether an adversary adds to bins what
+it may add to L1.
+
 The authors' code differs from their text and has defects of its own; each is an option here, and the recipes ``paper``
 (the code's numbers without its defects), ``paper-code`` and ``paper-text`` choose among them.
 """
@@ -21,10 +26,10 @@ from torch import Tensor, nn
 
 from pretint.data.feed import Batch
 from pretint.networks.backbone import Backbone, Decoder
-from pretint.networks.colorizer import Colorizer
 from pretint.networks.normalization import normalization_parameters
 from pretint.networks.patchgan import PatchDiscriminator
 from pretint.objective import Loss, OptimizerSettings, Player, Shared, Turn
+from pretint.pretexts import color_bins, regression
 from pretint.pretexts.pretext import ColorizationPretext
 
 
@@ -32,8 +37,12 @@ from pretint.pretexts.pretext import ColorizationPretext
 class Options:
     """Colorization by a conditional GAN (the paper's)."""
 
+    content: Literal["l1", "bins"] = "l1"
+    """What G learns beside fooling D: l1 (the paper's), or the nearest of the bins of color_bins."""
     l1_weight: float = 100.0
     """Lambda: weight of the L1 term beside the adversarial one (100 in the code; not given in the text)."""
+    bins_weight: float = 5.0
+    """With content bins: weight of the cross-entropy, in nats a place."""
     rate: float = 2e-4
     """Learning rate of the generator (0.0002 in the code, 0.002 in the text)."""
     critic_rate: float = 2e-4
@@ -62,14 +71,24 @@ class Options:
             raise OptionError(f"--cgan.critic-width {self.critic_width}: must be above 0")
 
 
-class ConditionalGan(ColorizationPretext):
-    """Players: ``critic`` (the discriminator) and ``generator``."""
+class Adversarial(ColorizationPretext):
+    """A critic beside a pretext that has a loss of its own, the content. Players: ``critic`` (the discriminator) and ``generator``.
 
+    Attributes:
+        gan: the options.
+        discriminator: tells (L, ab) from (L, prediction).
+        content: name of the content's loss among the scalars, and its weight.
+    """
+
+    gan: Options
+    discriminator: PatchDiscriminator
+    content: tuple[str, float]
     training_only = ("discriminator",)
 
-    def __init__(self, options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
-        super().__init__(Colorizer(backbone, decoder), epochs)
-        self.options = options
+    def oppose(self, options: Options, content: tuple[str, float]) -> None:
+        """Add the critic."""
+        self.gan = options
+        self.content = content
         self.discriminator = PatchDiscriminator(
             options.receptive_field, options.critic_width, options.critic_normalization
         )
@@ -80,7 +99,7 @@ class ConditionalGan(ColorizationPretext):
 
     @property
     def players(self) -> dict[str, Player]:
-        o = self.options
+        o = self.gan
         leaked = [f"discriminator.{name}" for name, _ in normalization_parameters(self.discriminator)] if o.leak else []
         return {
             # eps is Keras' 1e-7; torch's 1e-8 would be another optimizer where gradients are tiny.
@@ -89,35 +108,55 @@ class ConditionalGan(ColorizationPretext):
         }
 
     def turns(self, step: int) -> tuple[Turn, ...]:
-        critic = ["critic"] if self.options.critic_steps == "joint" else ["critic_real", "critic_predicted"]
+        critic = ["critic"] if self.gan.critic_steps == "joint" else ["critic_real", "critic_predicted"]
         return (*(Turn(name, "critic") for name in critic), Turn("generator", "generator"))
 
     def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
         """Sums over the pictures of the batch, so that the loop's mean is the equations' mean."""
         count = len(batch.rgb)
         if turn.name == "generator":
-            predicted = shared.once("generator", "ab", lambda: self.generator(batch.lightness))
+            planes = shared.once("generator", "planes", lambda: self.generator(batch.lightness))
+            predicted = self.decode(planes, batch.lightness)
             fooled = _bce(self.discriminator(batch.lightness, predicted), real=True)
-            l1 = F.l1_loss(predicted.float(), batch.ab)
-            total = fooled + self.options.l1_weight * l1
-            return Loss(total * count, count, {"adversarial": fooled, "l1": l1})
+            loss = self.loss_of(planes, batch)
+            name, weight = self.content
+            mean = loss.total / loss.count
+            return Loss((fooled + weight * mean) * count, count, {"adversarial": fooled, name: mean})
         total = torch.zeros((), device=batch.rgb.device)
         scalars: dict[str, Tensor] = {}
         if turn.name != "critic_predicted":
-            scalars["real"] = _bce(self.discriminator(batch.lightness, batch.ab), real=True)
+            scalars["real"] = _bce(self.discriminator(batch.lightness, self.as_fine(batch)), real=True)
             total = total + 0.5 * scalars["real"]
         if turn.name != "critic_real":
             # Filed under the critic, a prediction is dropped when the critic has stepped: the generator makes a new one.
-            owner = "generator" if self.options.generator_forward == "shared" else "critic"
-            predicted = shared.once(owner, "ab", lambda: self.generator(batch.lightness)).detach()
+            owner = "generator" if self.gan.generator_forward == "shared" else "critic"
+            planes = shared.once(owner, "planes", lambda: self.generator(batch.lightness)).detach()
+            predicted = self.decode(planes, batch.lightness)
             scalars["predicted"] = _bce(self.discriminator(batch.lightness, predicted), real=False)
             total = total + 0.5 * scalars["predicted"]
         return Loss(total * count, count, scalars)
 
 
-def build(options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> ConditionalGan:
+class ConditionalGan(Adversarial, regression.Regression):
+    """The paper's: L1 and a critic."""
+
+    def __init__(self, options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
+        super().__init__(regression.Options(), backbone, decoder, epochs)
+        self.oppose(options, ("l1", options.l1_weight))
+
+
+class BinsGan(Adversarial, color_bins.ColorBins):
+    """One-hot bins and a critic, which sees colours that are as fine as the bins' places."""
+
+    def __init__(self, options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> None:
+        super().__init__(color_bins.Options(), backbone, decoder, epochs)
+        self.oppose(options, ("cross_entropy", options.bins_weight))
+
+
+def build(options: Options, backbone: Backbone, decoder: Decoder, epochs: int) -> Adversarial:
     """The pretext on a backbone and its decoder."""
-    return ConditionalGan(options, backbone, decoder, epochs)
+    kind = BinsGan if options.content == "bins" else ConditionalGan
+    return kind(options, backbone, decoder, epochs)
 
 
 def _adam(rate: float, beta1: float) -> OptimizerSettings:

@@ -31,7 +31,7 @@ from pretint.data.feed import Batch
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.networks.bins import AbBins
 from pretint.networks.colorizer import Colorizer
-from pretint.objective import Loss, OptimizerSettings, Player, Shared, Turn
+from pretint.objective import Loss, OptimizerSettings, Player, Turn
 from pretint.pretexts.pretext import ColorError, ColorizationPretext, Decoding, amplify
 
 
@@ -110,15 +110,11 @@ class ColorBins(ColorizationPretext):
         settings = OptimizerSettings(rate=o.rate, betas=(o.beta1, o.beta2), weight_decay=o.weight_decay)
         return {"generator": Player(parts=("generator",), optimizer=settings)}
 
-    def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
-        """A sum over the places of the batch, so that the loop's mean is one over places."""
-        return self.loss_of(self.generator(batch.lightness), batch)
-
-    def loss_of(self, logits: Tensor, batch: Batch) -> Loss:
-        """The loss of logits (B, K, h, w), in nats a place."""
+    def loss_of(self, planes: Tensor, batch: Batch) -> Loss:
+        """The loss of logits (B, K, h, w), in nats: a sum over places, so that the loop's mean is one over places."""
         targets, shares = self.encode(batch.ab)
         # Where the network runs in channels_last, this is a view.
-        losses = cross_entropy(logits.movedim(1, -1).flatten(0, 2).float(), targets, shares)
+        losses = cross_entropy(planes.movedim(1, -1).flatten(0, 2).float(), targets, shares)
         if self.options.rebalance:
             nearest = targets[:, 0]
             if self.training:
@@ -130,7 +126,7 @@ class ColorBins(ColorizationPretext):
 
     def encode(self, ab: Tensor) -> tuple[Tensor, Tensor]:
         """ab (B, 2, H, W) in [-1, 1] -> bins (P, n) and their shares (P, n), of the P = B h w places, the nearest bin first."""
-        places = F.avg_pool2d(ab, self.options.stride, ceil_mode=True).movedim(1, -1).flatten(0, 2)  # (P, 2)
+        places = self._pooled(ab).movedim(1, -1).flatten(0, 2)  # (P, 2)
         nearest, distances = self.bins.nearest(places)
         return nearest, F.softmax(-distances / (2 * self.options.sigma**2), dim=1)
 
@@ -147,7 +143,15 @@ class ColorBins(ColorizationPretext):
         how = self.decoding
         if how.uniform < 1:
             planes = self.bins.rebalanced(planes, how.marginal, how.uniform)
-        ab = amplify(self.bins.annealed_mean(planes, how.temperature), how.gain)
+        return self._enlarged(amplify(self.bins.annealed_mean(planes, how.temperature), how.gain), lightness)
+
+    def as_fine(self, batch: Batch) -> Tensor:
+        return self._enlarged(self._pooled(batch.ab), batch.lightness)
+
+    def _pooled(self, ab: Tensor) -> Tensor:
+        return F.avg_pool2d(ab, self.options.stride, ceil_mode=True)
+
+    def _enlarged(self, ab: Tensor, lightness: Tensor) -> Tensor:
         if self.options.stride > 1:
             ab = F.interpolate(ab, scale_factor=self.options.stride, mode="bilinear", align_corners=False)
         return ab[..., : lightness.shape[-2], : lightness.shape[-1]]

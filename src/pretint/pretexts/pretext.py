@@ -17,7 +17,7 @@ from pretint.methods import load
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.networks.build import build_backbone, build_decoder
 from pretint.networks.colorizer import Colorizer
-from pretint.objective import Objective, Phase
+from pretint.objective import Loss, Objective, Phase, Shared, Turn
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ class Pretext(Objective):
 class ColorizationPretext(Pretext):
     """A pretext that colours with one network, ``generator``.
 
-    A method whose generator gives something else than ab says in ``decode`` how ab is made of it.
+    A method says in ``loss_of`` what its generator is to give, and, where that is something else than ab, in ``decode`` how ab is
+    made of it.
 
     Attributes:
         decoding: what ``predict`` decodes with; it may be replaced at any time.
@@ -104,6 +105,17 @@ class ColorizationPretext(Pretext):
     @property
     def networks(self) -> dict[str, nn.Module]:
         return {"generator": self.generator}
+
+    def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
+        return self.loss_of(self.generator(batch.lightness), batch)
+
+    def loss_of(self, planes: Tensor, batch: Batch) -> Loss:
+        """The loss of what the generator gave for a batch."""
+        raise NotImplementedError
+
+    def as_fine(self, batch: Batch) -> Tensor:
+        """The true ab (B, 2, H, W) of a batch, as fine as the generator's colours are."""
+        return batch.ab
 
     def predict(self, lightness: Tensor) -> Tensor:
         return self.decode(self.generator(lightness), lightness)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch.nn.functional as F
+from torch import Tensor
 
 from pretint.data.feed import Batch
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.networks.colorizer import Colorizer
-from pretint.objective import Loss, OptimizerSettings, Player, Shared, Turn
+from pretint.objective import Loss, OptimizerSettings, Player
 from pretint.pretexts.pretext import ColorizationPretext
 
 
@@ -51,8 +52,9 @@ class Regression(ColorizationPretext):
         settings = OptimizerSettings(rate=o.rate, betas=(o.beta1, 0.999), eps=1e-7, weight_decay=o.weight_decay)
         return {"generator": Player(parts=("generator",), optimizer=settings)}
 
-    def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
-        predicted = self.generator(batch.lightness).float()
+    def loss_of(self, planes: Tensor, batch: Batch) -> Loss:
+        """A sum over the pictures of the batch, so that the loop's mean is one over pictures."""
+        predicted = planes.float()
         match self.options.loss:
             case "l1":
                 error = F.l1_loss(predicted, batch.ab)
