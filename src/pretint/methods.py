@@ -59,6 +59,13 @@ def load(family: str, name: str) -> ModuleType:
     return importlib.import_module(f"pretint.{family}.{name}")
 
 
+def decoder_of(backbone: str, decoder: str) -> str:
+    """The decoder that a choice means: ``auto`` is the U-Net's on a U-Net, else a hypercolumn."""
+    if decoder != "auto":
+        return decoder
+    return "unet" if backbone == "unet" else "hypercolumn"
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """A few words of advice for an unknown name: the nearest known one, or all of them."""
     known = list(known)

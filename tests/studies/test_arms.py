@@ -54,7 +54,18 @@ def test_words_that_mean_nothing(words: str) -> None:
 def test_scratch_is_always_there_and_first(tmp_path: Path) -> None:
     arms = resolve([f"mine={run(tmp_path / 'a')}"], BASE)
     assert [(arm.name, arm.reference) for arm in arms] == [("scratch", None), ("mine", "scratch")]
-    assert arms[0].network == arms[1].network == {"backbone": "unet", "decoder": "auto", "unet": BASE["unet"]}
+    assert arms[0].network == arms[1].network == {"backbone": "unet", "decoder": "unet", "unet": BASE["unet"]}
+
+
+def test_two_names_of_a_decoder_are_one_network(tmp_path: Path) -> None:
+    runs = {name: run(tmp_path / name, backbone="residual", decoder=name) for name in ("auto", "hypercolumn")}
+    assert [arm.name for arm in resolve(list(runs.values()), BASE)] == [
+        "scratch",
+        "scratch-auto",
+        "auto",
+        "hypercolumn",
+    ]
+    resolve([f"both={','.join(runs.values())}"], BASE)
 
 
 def test_colour_is_compared_with_colour(tmp_path: Path) -> None:
@@ -107,5 +118,5 @@ def test_a_unet_of_another_size_is_refused(tmp_path: Path) -> None:
 
 def test_the_first_arm_that_tells_says_what_is_built(tmp_path: Path) -> None:
     told = architecture_of_arm(f"mine={run(tmp_path / 'a', size=64)}@planes=L")
-    assert told == {"backbone": "unet", "decoder": "auto", "size": 64, "unet": BASE["unet"]}
+    assert told == {"backbone": "unet", "decoder": "unet", "size": 64, "unet": BASE["unet"]}
     assert architecture_of_arm("random-frozen") == {}

@@ -9,6 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from pretint.methods import decoder_of
 from pretint.run_folder import RunFolder, read_description
 from pretint.shipped import where
 
@@ -46,7 +47,8 @@ def architecture_of(init: str) -> dict[str, Any]:
     else:
         return _foreign(path)
     backbone = options["backbone"]
-    return {name: options[name] for name in ("backbone", "decoder", "size", backbone)}
+    decoder = decoder_of(backbone, options["decoder"])  # or two ways to call one network would pass for two networks
+    return {"backbone": backbone, "decoder": decoder, "size": options["size"], backbone: options[backbone]}
 
 
 def is_foreign(init: str) -> bool:

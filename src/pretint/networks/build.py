@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pretint import recipe
-from pretint.methods import load
+from pretint.methods import decoder_of, load
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.networks.hypercolumn import HypercolumnDecoder
 from pretint.networks.unet import Options as UNetOptions
@@ -20,10 +20,8 @@ def build_backbone(values: Mapping[str, Any]) -> Backbone:
 
 
 def build_decoder(values: Mapping[str, Any], backbone: Backbone) -> Decoder:
-    """The decoder named by ``values["decoder"]``; ``auto`` is the U-Net's on a U-Net, else a hypercolumn."""
-    name = values["decoder"]
-    if name == "auto":
-        name = "unet" if values["backbone"] == "unet" else "hypercolumn"
+    """The decoder named by ``values["decoder"]``, or the one that ``auto`` means for the backbone."""
+    name = decoder_of(values["backbone"], values["decoder"])
     # A decoder is normalised like its backbone, else --residual.normalization group would leave batch norms in the network.
     normalization = values[values["backbone"]].get("normalization", "batch")
     if name == "hypercolumn":

@@ -13,7 +13,7 @@ from typing import Any
 
 from pretint.errors import OptionError
 from pretint.experiments.architecture import FROM_NOTHING, architecture_of, is_foreign
-from pretint.methods import suggest
+from pretint.methods import decoder_of, suggest
 from pretint.shipped import NAME, where
 
 SCRATCH = "scratch"
@@ -146,7 +146,7 @@ def _with_network(arm: Arm, base: Mapping[str, Any]) -> Arm:
     planes = arm.planes or ("RGB" if is_foreign(arm.inits[0]) else section.get("planes", "L"))
     network = {
         "backbone": backbone,
-        "decoder": told[0].get("decoder", base["decoder"]),
+        "decoder": decoder_of(backbone, told[0].get("decoder", base["decoder"])),
         backbone: {**section, "planes": planes},
     }
     return replace(arm, planes=planes, network=network)
