@@ -43,7 +43,7 @@ BINS = {
 BINS_UNET = _with(BINS, unet={"width": 0.5})
 RESIDUAL = _with(BINS, backbone="residual", decoder="hypercolumn")
 ONE_CYCLE = {"recipe": "bins", "size": 64, "epochs": PASSES}
-_BEST_AT_64 = {"recipe": "best", "size": 64, "epochs": PASSES, "loop": {"first_size": 0.0}}
+GROWING = {"recipe": "best", "size": 64, "epochs": PASSES}
 
 RUNGS = (
     Rung("paper", "the paper's method at 64 px and half its width", "", PAPER),
@@ -52,16 +52,17 @@ RUNGS = (
     Rung("bins-unet", "a choice among bins of ab instead of L1", "l1", BINS_UNET),
     Rung("residual", "a residual backbone and a hypercolumn instead of the U-Net", "bins-unet", RESIDUAL),
     Rung("one-cycle", "AdamW with betas 0.9 and 0.99, one cycle of the rate up to 0.002, bilinear resizing", "residual", ONE_CYCLE),
-    Rung("l1-residual", "L1 in place of the bins, by Adam", "one-cycle", _with(_BEST_AT_64, pretext="regression")),
-    Rung("cgan-residual", "an adversary beside that L1", "l1-residual", _with(_BEST_AT_64, pretext="cgan")),
-    Rung("cgan-bins", "an adversary beside the bins, by Adam without decay", "one-cycle", _with(_BEST_AT_64, pretext="cgan", cgan={"content": "bins"})),
     Rung("soft", "soft bins", "one-cycle", _with(ONE_CYCLE, color_bins={"encoding": "soft"})),
-    Rung("rebalanced", "places weighted by the rarity of their colour", "one-cycle", _with(ONE_CYCLE, color_bins={"rebalance": True})),
-    Rung("growing", "sizes that grow from 32 to 64 px: recipe best but for its size and passes", "one-cycle", _with(ONE_CYCLE, loop={"first_size": 32})),
-    Rung("short", "5 passes", "one-cycle", _with(ONE_CYCLE, epochs=5)),
-    Rung("long", "45 passes", "one-cycle", _with(ONE_CYCLE, epochs=45)),
-    Rung("tenth", "a tenth of the pictures, ten times the passes", "one-cycle", _with(ONE_CYCLE, epochs=10 * PASSES)),
-    Rung("third", "a third of the pictures, three times the passes", "one-cycle", _with(ONE_CYCLE, epochs=3 * PASSES)),
+    Rung("growing", "sizes that grow from 32 to 64 px: recipe best but for its size and passes", "one-cycle", GROWING),
+    Rung("l1-residual", "L1 in place of the bins, by Adam", "growing", _with(GROWING, pretext="regression")),
+    Rung("cgan-residual", "an adversary beside that L1", "l1-residual", _with(GROWING, pretext="cgan")),
+    Rung("cgan-bins", "an adversary beside the bins, by Adam without decay", "growing", _with(GROWING, pretext="cgan", cgan={"content": "bins"})),
+    Rung("rebalanced", "places weighted by the rarity of their colour", "growing", _with(GROWING, color_bins={"rebalance": True})),
+    Rung("deep", "9 blocks in place of 6: 1, 2, 4 and 2", "growing", _with(GROWING, residual={"blocks": (1, 2, 4, 2)})),
+    Rung("short", "5 passes", "growing", _with(GROWING, epochs=5)),
+    Rung("long", "45 passes", "growing", _with(GROWING, epochs=45)),
+    Rung("tenth", "a tenth of the pictures, ten times the passes", "growing", _with(GROWING, epochs=10 * PASSES)),
+    Rung("third", "a third of the pictures, three times the passes", "growing", _with(GROWING, epochs=3 * PASSES)),
 )  # fmt: skip
 SHARES = {"tenth": 10, "third": 3}
 BEST = {"recipe": "best"}

@@ -28,9 +28,9 @@ GROWTH = (
         "Longer pretraining",
         "length",
         "passes over the photos",
-        {"short": PASSES // 3, TIMED: PASSES, "long": 3 * PASSES},
+        {"short": PASSES // 3, "growing": PASSES, "long": 3 * PASSES},
     ),
-    ("More pictures, as many steps", "pictures", "unlabelled photos", {"tenth": 1_500, "third": 5_000, TIMED: 15_000}),
+    ("More pictures, as many steps", "pictures", "unlabelled photos", {"tenth": 1_500, "third": 5_000, "growing": 15_000}),
 )
 """Heading, name, axis, and where each rung stands on it."""
 
