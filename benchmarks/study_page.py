@@ -30,7 +30,12 @@ GROWTH = (
         "passes over the photos",
         {"short": PASSES // 3, "growing": PASSES, "long": 3 * PASSES},
     ),
-    ("More pictures, as many steps", "pictures", "unlabelled photos", {"tenth": 1_500, "third": 5_000, "growing": 15_000}),
+    (
+        "More pictures, as many steps",
+        "pictures",
+        "unlabelled photos",
+        {"tenth": 1_500, "third": 5_000, "growing": 15_000},
+    ),
 )
 """Heading, name, axis, and where each rung stands on it."""
 
