@@ -72,8 +72,8 @@ def climb(data: Path, runs: Path) -> None:
         if finished(runs / method):
             arms.append(f"{method}={runs / method / 'backbone.safetensors'}@planes=RGB@against={TIMED}")
     study(
-        "rungs", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val", backbone="residual", size=64,
-        arms=arms, fractions=[0.1], seeds=3, least_steps=300, modes=["finetune", "linear"],
+        "rungs", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val", backbone="residual", decoder="hypercolumn",
+        size=64, arms=arms, fractions=[0.1], seeds=3, least_steps=300, modes=["finetune", "linear"],
     )  # fmt: skip
 
 
