@@ -23,7 +23,7 @@ _BOTTLENECKS: dict[tuple[int, ...], str] = {
     (3, 4, 23, 3): "resnet101",
     (3, 8, 36, 3): "resnet152",
 }
-"""Residual networks of bottleneck blocks, by the blocks of their stages."""
+"""Residual networks of bottleneck blocks, by the blocks of their stages; another (a ResNeXt, say) is named by ``--timm.name``."""
 
 
 def architecture_of(init: str) -> dict[str, Any]:
