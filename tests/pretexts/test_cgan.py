@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from pretint.color import gamut_bins
 from pretint.data.feed import once
 from pretint.data.views import ViewOptions
+from pretint.errors import OptionError
 from pretint.objective import Shared, Turn
+from pretint.pretexts.cgan import Options
 from pretint.pretexts.pretext import build_pretext
 from tests.pretexts.promises import BACKBONES, PROMISES, Signer
 
@@ -22,6 +24,12 @@ from tests.pretexts.promises import BACKBONES, PROMISES, Signer
 def test_promise(promise: Any, backbone: str, content: str, pictures: Path, tmp_path: Path) -> None:
     options = {"cgan": {"critic_normalization": "group", "content": content}}
     promise(Signer("cgan", backbone, pictures, options), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["l1_weight", "bins_weight"])
+def test_a_negative_weight_is_refused(name: str) -> None:
+    with pytest.raises(OptionError, match=f"--cgan.{name.replace('_', '-')}"):
+        Options(**{name: -1.0})
 
 
 def test_the_losses_beside_bins(pictures: Path) -> None:

@@ -67,6 +67,8 @@ class Options:
 
         if self.rate <= 0 or self.critic_rate <= 0:
             raise OptionError("--cgan.rate and --cgan.critic-rate: must be above 0")
+        if self.l1_weight < 0 or self.bins_weight < 0:
+            raise OptionError("--cgan.l1-weight and --cgan.bins-weight: must not be negative")
         if self.critic_width <= 0:
             raise OptionError(f"--cgan.critic-width {self.critic_width}: must be above 0")
 
