@@ -8,8 +8,9 @@ test.txt). RUNS holds runs and studies; what is finished there is not run again,
 
     rungs   64 px, one pretraining each, three seeds of multilabel with a tenth of the labels, and linear probes
     peers   other methods (peers.py) on the same backbone and pictures, at the cost of rung `one-cycle`, in the same study
-    ends    96 px, three pretrainings of the best rung against scratch: multilabel over five shares of the labels,
-            segmentation and blood cells over two
+    best    three pretrainings of recipe `best`, at 96 px
+    multilabel, segmentation, medical
+            these against scratch: six classes over five shares of the labels, segmentation and blood cells over two
 
 The studies' numbers are kept in benchmarks/results/ladder-*.json, and the page is written from them after each stage.
 """
@@ -32,7 +33,14 @@ from pretint.run_folder import RunFolder
 
 RATES = (0.00006, 0.00017, 0.0005, 0.0015)
 """Tried for each arm at the ends; on the ladder, where each arm counts, the three that `compare` takes by itself."""
-STAGES = ("rungs", "peers", "ends")
+ENDS: dict[str, dict[str, Any]] = {
+    "multilabel": {"task": "multilabel", "classes": CLASSES, "test": "val", "fractions": [0.05, 0.1, 0.25, 0.5, 1.0]},
+    "segmentation": {
+        "task": "segmentation", "classes": CLASSES, "split": "trainaug", "test": "val", "fractions": [0.1, 1.0],
+    },
+    "medical": {"task": "segmentation", "test": "test", "fractions": [0.1, 1.0]},
+}  # fmt: skip
+STAGES = ("rungs", "peers", "best", *ENDS)
 
 
 def main() -> None:
@@ -42,6 +50,10 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES)
     parser.add_argument("--only", nargs="+", default=[rung.name for rung in RUNGS], help="rungs, in the ladder's order")
+    parser.add_argument(
+        "--jobs", type=int, default=-1, help="cells of best's studies side by side, see `pretint compare`"
+    )
+    parser.add_argument("--workers", type=int, default=-1, help="processes that read pictures for each of these cells")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     data, runs = arguments.data, arguments.runs
@@ -55,8 +67,16 @@ def main() -> None:
             if not finished(runs / method):
                 peers.pretrain(method, data / "photos", runs / method, 64, PASSES)
             climb(data, runs)
-    if "ends" in arguments.stages:
-        ends(data, runs)
+    if "best" in arguments.stages:
+        for run in bests(runs):
+            pretrain(run.name, data / "photos", runs, {**BEST, "seed": int(run.name[-1])})
+    for name, options in ENDS.items():
+        if name in arguments.stages:
+            best = "best=" + ",".join(map(str, bests(runs)))
+            study(
+                name, runs, data=data / ("medical" if name == "medical" else "voc"), backbone="residual", size=96, arms=[best],
+                seeds=2 * PRETRAININGS, rates=RATES, jobs=arguments.jobs, loop={"workers": arguments.workers}, **options,
+            )  # fmt: skip
     PAGE.write_text(page())
 
 
@@ -77,27 +97,9 @@ def climb(data: Path, runs: Path) -> None:
     )  # fmt: skip
 
 
-def ends(data: Path, runs: Path) -> None:
-    """The best rung at 96 px, pretrained several times, against scratch."""
-    for seed in range(PRETRAININGS):
-        pretrain(f"best-seed{seed}", data / "photos", runs, {**BEST, "seed": seed})
-    best = "best=" + ",".join(str(runs / f"best-seed{seed}") for seed in range(PRETRAININGS))
-    common: dict[str, Any] = {
-        "backbone": "residual",
-        "size": 96,
-        "arms": [best],
-        "seeds": 2 * PRETRAININGS,
-        "rates": RATES,
-    }
-    study(
-        "multilabel", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val",
-        fractions=[0.05, 0.1, 0.25, 0.5, 1.0], modes=["finetune", "linear"], **common,
-    )  # fmt: skip
-    study("medical", runs, task="segmentation", data=data / "medical", test="test", fractions=[0.1, 1.0], **common)
-    study(
-        "segmentation", runs, task="segmentation", data=data / "voc", classes=CLASSES, split="trainaug", test="val",
-        fractions=[0.1, 1.0], **common,
-    )  # fmt: skip
+def bests(runs: Path) -> list[Path]:
+    """The pretrainings of recipe `best`."""
+    return [runs / f"best-seed{seed}" for seed in range(PRETRAININGS)]
 
 
 def pretrain(name: str, photos: Path, runs: Path, options: dict[str, Any]) -> None:
