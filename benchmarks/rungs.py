@@ -43,10 +43,7 @@ BINS = {
 BINS_UNET = _with(BINS, unet={"width": 0.5})
 RESIDUAL = _with(BINS, backbone="residual", decoder="hypercolumn")
 ONE_CYCLE = {"recipe": "bins", "size": 64, "epochs": PASSES}
-SMALL_BATCHES = {"recipe": "best", "size": 64, "epochs": PASSES, "batch_size": 32}
-GROWING = _with(SMALL_BATCHES, color_bins={"rate": 0.002})
-L1_RESIDUAL = _with(SMALL_BATCHES, pretext="regression", regression={"rate": 0.002})
-CGAN_RESIDUAL = _with(SMALL_BATCHES, pretext="cgan", cgan={"rate": 0.002, "critic_rate": 0.0002})
+GROWING = {"recipe": "best", "size": 64, "epochs": PASSES}
 
 RUNGS = (
     Rung("paper", "the paper's method at 64 px and half its width", "", PAPER),
@@ -56,11 +53,10 @@ RUNGS = (
     Rung("residual", "a residual backbone and a hypercolumn instead of the U-Net", "bins-unet", RESIDUAL),
     Rung("one-cycle", "AdamW with betas 0.9 and 0.99, one cycle of the rate up to 0.002, bilinear resizing", "residual", ONE_CYCLE),
     Rung("soft", "soft bins", "one-cycle", _with(ONE_CYCLE, color_bins={"encoding": "soft"})),
-    Rung("growing", "sizes that grow from 32 to 64 px: recipe best but for its size, passes and batches", "one-cycle", GROWING),
-    Rung("large-batch", "batches of 128 at twice the rate", "growing", _with(GROWING, batch_size=128, color_bins={"rate": 0.004})),
-    Rung("l1-residual", "L1 in place of the bins, by Adam", "growing", L1_RESIDUAL),
-    Rung("cgan-residual", "an adversary beside that L1", "l1-residual", CGAN_RESIDUAL),
-    Rung("cgan-bins", "an adversary beside the bins, by Adam without decay", "growing", _with(CGAN_RESIDUAL, cgan={"content": "bins"})),
+    Rung("growing", "sizes that grow from 32 to 64 px: recipe best but for its size and passes", "one-cycle", GROWING),
+    Rung("l1-residual", "L1 in place of the bins, by Adam", "growing", _with(GROWING, pretext="regression")),
+    Rung("cgan-residual", "an adversary beside that L1", "l1-residual", _with(GROWING, pretext="cgan")),
+    Rung("cgan-bins", "an adversary beside the bins, by Adam without decay", "growing", _with(GROWING, pretext="cgan", cgan={"content": "bins"})),
     Rung("rebalanced", "places weighted by the rarity of their colour", "growing", _with(GROWING, color_bins={"rebalance": True})),
     Rung("deep", "9 blocks in place of 6: 1, 2, 4 and 2", "growing", _with(GROWING, residual={"blocks": (1, 2, 4, 2)})),
     Rung("short", "5 passes", "growing", _with(GROWING, epochs=5)),
@@ -69,7 +65,7 @@ RUNGS = (
     Rung("third", "a third of the pictures, three times the passes", "growing", _with(GROWING, epochs=3 * PASSES)),
 )  # fmt: skip
 SHARES = {"tenth": 10, "third": 3}
-BEST = {"recipe": "best", "loop": {"validate_every": 3}}
+BEST = {"recipe": "best"}
 PRETRAININGS = 3
 TIMED = "one-cycle"
 """The rung whose cost is the peers' budget."""
