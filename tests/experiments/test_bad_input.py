@@ -217,3 +217,18 @@ def test_a_fault_of_ours_is_noted(monkeypatch: pytest.MonkeyPatch, pictures: Pat
     with pytest.raises(ZeroDivisionError):
         pretint.pretrain(data=pictures, out=tmp_path / "run", **PRETRAIN)
     assert RunFolder.open(tmp_path / "run").manifest["state"] == "failed"
+
+
+def test_memory_that_runs_out_in_a_training(
+    refused: Refused, tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Loss:
+        torch.empty(1 << 60)  # torch's own error, whatever it is on this system
+        raise AssertionError("an exabyte was to be had")
+
+    monkeypatch.setattr(Regression, "loss", full)
+    out = tmp_path / "run"
+    words = refused("pretrain", data=pictures, out=out)
+    assert f"{out}: memory ran out (cpu) with batches of {PRETRAIN['batch_size']} pictures" in words
+    assert "--loop.accumulate 2" in words
+    assert RunFolder.open(out).manifest["state"] == "failed"

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from pretint import recipe
 from pretint.commands.finetune import SCHEMA
 from pretint.commands.resolve import options_from_call
 from pretint.errors import Interrupted
-from pretint.studies.executor import run_jobs
+from pretint.studies import executor
+from pretint.studies.executor import run_jobs, side_by_side
 from tests.conftest import SOURCES
 from tests.experiments.tiny_runs import FINETUNE
 
@@ -108,3 +110,23 @@ def test_an_outcome_may_bring_further_jobs(tmp_path: Path) -> None:
 
     run_jobs([job("first"), job("second")], count=1, threads=1, folder=tmp_path, done=done)
     assert seen == ["first", "second", "third", "fourth"]
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "kind", "free_gib", "cells"),
+    [
+        (16, 1, "cpu", 0, 16),
+        (16, 4, "cpu", 0, 4),
+        (2, 4, "cpu", 0, 1),
+        (16, 1, "cuda", 79, 16),
+        (16, 1, "cuda", 11, 2),  # the memory is what is short
+        (16, 1, "cuda", 3, 1),
+        (8, 1, "mps", 0, 1),
+    ],
+)
+def test_cells_side_by_side(
+    cores: int, threads: int, kind: str, free_gib: int, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "cores", lambda: cores)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free_gib << 30, 80 << 30))
+    assert side_by_side(threads, kind) == cells

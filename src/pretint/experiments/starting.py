@@ -18,7 +18,7 @@ from pretint import recipe
 from pretint.data.feed import Batches, Feed, Target
 from pretint.data.processes import cores
 from pretint.data.record import Record
-from pretint.errors import Interrupted, OptionError, RunError
+from pretint.errors import Interrupted, OptionError, ResourceError, RunError
 from pretint.experiments.environment import continued, environment
 from pretint.experiments.options import TrainingOptions, differences
 from pretint.networks.build import build_backbone
@@ -26,6 +26,7 @@ from pretint.objective import Objective
 from pretint.run_folder import RunFolder
 from pretint.training.hardware import choose_precision, start_fabric
 from pretint.training.loop import Loop
+from pretint.training.memory import is_out_of_memory
 from pretint.training.schedule import size_at
 
 
@@ -207,6 +208,13 @@ def run_loop(
     except (Interrupted, KeyboardInterrupt):
         state = "interrupted"
         raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ResourceError(
+            f"{start.run.path}: memory ran out ({start.fabric.device}) with batches of {training.batch_size} pictures of {options.size} px; "
+            "begin a new run with --loop.accumulate 2, which takes a batch in two parts, or with a smaller --batch-size"
+        ) from error
     finally:
         if start.fabric.is_global_zero:
             before = start.run.manifest

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from pretint.data.reading import read_rgb
-from pretint.errors import OptionError, PretintError, ResourceError, WeightsError
+from pretint.errors import OptionError, ResourceError, WeightsError
 from pretint.inference.full_resolution import AbPredictor, predict_ab, recolour
+from pretint.training.memory import is_out_of_memory
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 _JPEG_LONGEST = 65535  # pixels a side
@@ -53,7 +53,7 @@ def colorize_file(source: Path, target: Path, ab_predictor: AbPredictor, size: i
     except WeightsError as error:
         raise WeightsError(f"{source}: {error}") from error
     except Exception as error:
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise ResourceError(
                 f"{source}: memory ran out while this picture was coloured; scale it down, or close other programs"
             ) from error
@@ -160,14 +160,3 @@ def _write(target: Path, kind: str, pixels: NDArray[np.uint8], metadata: dict[st
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    if isinstance(error, PretintError):  # such as an unreadable picture whose decoder had no memory left
-        return isinstance(error.__cause__, MemoryError)
-    # On the CPU and on Apple's GPUs torch raises a plain RuntimeError.
-    return isinstance(error, RuntimeError) and any(
-        words in str(error).lower() for words in ("can't allocate memory", "out of memory")
-    )

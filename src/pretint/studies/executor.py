@@ -16,10 +16,31 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from pretint.data.processes import cores
 from pretint.errors import Interrupted
 from pretint.training.signals import stop_on_signals
 
 Outcome = dict[str, Any]
+
+GPU_BYTES = 4 << 30
+"""Memory of a GPU that is counted for a cell: a step of the paper's network on 32 pictures of 256 px takes 2 GiB, CUDA itself half a one."""
+
+
+def side_by_side(threads: int, kind: str) -> int:
+    """Cells that run side by side where nobody says how many: one a core, and on a GPU no more than its memory holds.
+
+    A GPU waits for its host, so cells of small networks on one card hardly hinder each other.
+
+    Args:
+        threads: of each cell.
+        kind: of device: "cuda", "mps" (one cell: its memory is the machine's, and its driver does not tell) or "cpu".
+    """
+    count = max(1, cores() // threads)
+    if kind == "cuda":
+        from pretint.training.memory import free_cuda_bytes
+
+        return min(count, max(1, free_cuda_bytes() // GPU_BYTES))
+    return 1 if kind == "mps" else count
 
 
 def run_jobs(

@@ -32,7 +32,7 @@ class CompareOptions(TaskOptions):
     test: str | None = None
     """List of test pictures; test, else val, where not given."""
     jobs: int = -1
-    """Cells that run side by side; -1 takes as many as cores allow. Changes no result."""
+    """Cells that run side by side; -1 takes as many as cores and the memory of a GPU allow. Changes no result."""
     threads: int = 1
     """Threads of each cell; fixed for the study, since sums depend on it."""
     keep_leaks: bool = False

@@ -12,7 +12,6 @@ from pretint import recipe
 from pretint.data.duplicates import refuse_overlap
 from pretint.data.layouts import open_source
 from pretint.data.masks import validate_masks
-from pretint.data.processes import cores
 from pretint.data.record import Record, Source, fingerprint
 from pretint.errors import DataError, Interrupted, PretintError, RunError
 from pretint.experiments.environment import continued, environment
@@ -22,13 +21,13 @@ from pretint.methods import load
 from pretint.run_folder import hold
 from pretint.studies import checks
 from pretint.studies.arms import Arm, resolve
-from pretint.studies.executor import run_jobs
+from pretint.studies.executor import run_jobs, side_by_side
 from pretint.studies.folder import StudyFolder
 from pretint.studies.options import FREE_ON_RESUME, GROWING, CompareOptions
 from pretint.studies.plan import Job, Pictures, cells, check_positives, searches, seeds_of, training_pictures
 from pretint.studies.progress import StudyProgress
 from pretint.studies.results import Results
-from pretint.training.hardware import choose_precision
+from pretint.training.hardware import choose_precision, kind_of_device
 
 
 @dataclass
@@ -145,9 +144,8 @@ def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict
     everything = [job for jobs in trials.values() for job in jobs]
     everything += [job for arm in study.arms for job in study.cells_of(arm)]
     left = [job for job in everything if folder.outcome(job.key) is None]
-    count = options.jobs if options.jobs > 0 else _jobs(options)
     try:
-        with StudyProgress(everything, left, study.pictures, count, quiet) as progress:
+        with StudyProgress(everything, left, study.pictures, options.jobs, quiet) as progress:
             if left:
                 progress.estimate(_times(study, left))
 
@@ -165,7 +163,7 @@ def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict
             def run(jobs: Sequence[Job]) -> None:
                 waiting = [study.as_sent(job) for job in jobs if folder.outcome(job.key) is None]
                 if waiting:
-                    run_jobs(waiting, count=count, threads=options.threads, folder=folder.path, done=done)
+                    run_jobs(waiting, count=options.jobs, threads=options.threads, folder=folder.path, done=done)
 
             run([job for jobs in trials.values() for job in jobs])
             for arm in study.arms:
@@ -247,9 +245,12 @@ def _opened(options: CompareOptions, quiet: bool) -> tuple[CompareOptions, Study
             "begun": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
         folder.write({**head, "state": "running"})
-    # Readers of their own would only take cores from the cells that run side by side.
-    workers = 0 if options.loop.workers < 0 and not _on_gpu() else options.loop.workers
-    return replace(options, loop=replace(options.loop, precision=fixed, workers=workers)), folder, head
+    kind = kind_of_device(options.loop)
+    jobs = options.jobs if options.jobs > 0 else side_by_side(options.threads, kind)
+    # Readers of their own would only take cores from the cells that run side by side; one alone on a GPU waits for its readers.
+    workers = 0 if options.loop.workers < 0 and (jobs > 1 or kind == "cpu") else options.loop.workers
+    loop = replace(options.loop, precision=fixed, workers=workers)
+    return replace(options, jobs=jobs, loop=loop), folder, head
 
 
 def _grows(before: Any, now: Any) -> bool:
@@ -332,13 +333,3 @@ def _fingerprint(head: Mapping[str, Any], records: Sequence[Record]) -> str:
 
 def _task_options(options: CompareOptions) -> Any:
     return getattr(options, options.task)
-
-
-def _on_gpu() -> bool:
-    import torch
-
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
-
-
-def _jobs(options: CompareOptions) -> int:
-    return 1 if _on_gpu() else max(1, cores() // options.threads)

@@ -51,6 +51,7 @@ def _done(job: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from pretint.studies.work import work
+    from pretint.training.memory import is_out_of_memory
 
     torch.set_num_threads(job["threads"])
     key = job["key"]
@@ -59,7 +60,12 @@ def _done(job: dict[str, Any]) -> dict[str, Any]:
     except Interrupted:
         return {"key": key, "state": "interrupted"}
     except PretintError as error:
-        return {"key": key, "state": "failed", "error": str(error)}
+        short = error.__cause__ is not None and is_out_of_memory(error.__cause__)
+        return {
+            "key": key,
+            "state": "failed",
+            "error": f"{error}{'; --jobs 1 leaves a cell all the memory' if short else ''}",
+        }
     except Exception as error:
         traceback.print_exc()
         return {"key": key, "state": "failed", "error": f"a fault of pretint's own, {type(error).__name__}: {error}"}

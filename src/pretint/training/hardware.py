@@ -14,15 +14,25 @@ if TYPE_CHECKING:
 _FABRIC_NAMES = {"float32": "32-true", "bf16": "bf16-mixed"}
 
 
+def kind_of_device(options: LoopOptions) -> str:
+    """What computes: "cuda", "mps" or "cpu"."""
+    if options.accelerator != "auto":
+        return options.accelerator
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 def choose_precision(options: LoopOptions) -> tuple[str, str]:
     """The arithmetic to use and the reason, such as ``("float32", "this CPU has no AMX")``."""
     if options.precision != "auto":
         return options.precision, "asked for"
-    if options.accelerator in ("auto", "cuda") and torch.cuda.is_available():
+    kind = kind_of_device(options)
+    if kind == "cuda" and torch.cuda.is_available():
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return "bf16", "this GPU has it"
         return "float32", "this GPU has no bf16"
-    if options.accelerator == "mps" or (options.accelerator == "auto" and torch.backends.mps.is_available()):
+    if kind == "mps":
         return "float32", "the only arithmetic tested on this kind of GPU"
     instructions = sorted({"amx_bf16", "avx512_bf16"} & _cpu_flags())
     if instructions:
