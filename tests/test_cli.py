@@ -1,5 +1,7 @@
 """The command line: help, suggestions, exit codes."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +12,7 @@ import pretint
 from pretint.cli import VERBS, main
 from pretint.errors import DataError, Interrupted
 from pretint.methods import names
+from tests.conftest import SOURCES
 
 
 @pytest.fixture
@@ -115,3 +118,17 @@ def test_the_package_knows_its_verbs() -> None:
     assert callable(pretint.pretrain)
     with pytest.raises(AttributeError, match="pretrane"):
         pretint.pretrane  # noqa: B018
+
+
+@pytest.mark.parametrize("arguments", [["describe", "paper"], ["describe", "paper", "--json"]])
+def test_a_reader_who_leaves_is_no_fault(arguments: list[str], tmp_path: Path) -> None:
+    """As `pretint describe paper | head -1`, whose reader is gone before the first byte here."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with (tmp_path / "errors").open("w") as errors:
+        command = [sys.executable, "-m", "pretint", *arguments]
+        code = subprocess.run(
+            command, stdout=writing, stderr=errors, env=os.environ | {"PYTHONPATH": SOURCES}
+        ).returncode
+    os.close(writing)
+    assert (code, (tmp_path / "errors").read_text()) == (0, "")

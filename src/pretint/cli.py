@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 a fault of pretint's own, with its traceback; 2 something 
 Ctrl-C or SIGTERM after saving, so that the same command with --resume goes on.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise PretintError(f"{verb}: is no verb of pretint; {suggest(verb, VERBS)}")
         raise_allocator_thresholds()
         import_module(f"pretint.commands.{verb}").command(rest)
+        sys.stdout.flush()
     except PretintError as error:
         print(f"pretint: {error}", file=sys.stderr)
         return 2
@@ -71,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("pretint: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
-        sys.stderr.close()
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or Python would complain of it once more at its end
         return 0
     return 0

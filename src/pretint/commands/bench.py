@@ -104,12 +104,12 @@ def _run(options: BenchOptions, quiet: bool) -> dict[str, Any]:
 def _print(document: dict[str, Any]) -> None:
     """Tables for a terminal."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from pretint.speed.tables import machine_lines, tables
+    from pretint.terminal import Terminal
 
-    console = Console(highlight=False)
+    console = Terminal()
     for line in machine_lines(document):
         console.print(line)
     for one in tables(document):
@@ -118,7 +118,8 @@ def _print(document: dict[str, Any]) -> None:
             table.add_column(column, justify="right" if i else "left", overflow="fold")
         for row in one.rows:
             table.add_row(*row)
-        console.print(f"\n[bold]{one.title}[/bold]")
+        console.print()
+        console.print(one.title, style="bold")
         console.print(table)
         if one.note:
             console.print(one.note)

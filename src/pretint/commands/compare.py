@@ -66,9 +66,9 @@ def command(arguments: Sequence[str]) -> None:
 
 
 def _show(document: dict[str, Any], out: Path) -> None:
-    from rich.console import Console
+    from pretint.terminal import Terminal
 
-    console = Console(highlight=False)
+    console = Terminal()
     for table in _tables(document):
         console.print(table)
     for check in document["checks"]:

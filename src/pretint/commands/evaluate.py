@@ -67,9 +67,9 @@ def command(arguments: Sequence[str]) -> None:
     if options.json:
         print(json.dumps(result, indent=2))
         return
-    from rich.console import Console
+    from pretint.terminal import Terminal
 
-    console = Console(highlight=False)
+    console = Terminal()
     for table in _tables(result):
         console.print(table)
     if result.get("trained_on_these"):

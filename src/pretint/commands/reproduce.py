@@ -72,11 +72,11 @@ def command(arguments: Sequence[str]) -> None:
     if options.json:
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
 
     from pretint.reproduction.page import verdict
+    from pretint.terminal import Terminal
 
-    console = Console(highlight=False)
+    console = Terminal()
     for table in _tables(document):
         console.print(table)
     console.print(verdict(document))

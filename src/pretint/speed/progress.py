@@ -1,13 +1,11 @@
 """Where a measurement stands, on stderr: a line that is replaced in a terminal, a line now and then elsewhere."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-
 from pretint.speed.session import Told
+from pretint.terminal import Terminal
 from pretint.training.progress import duration
 
 EVERY = 20.0
@@ -20,7 +18,7 @@ def telling(quiet: bool) -> Iterator[Told]:
     if quiet:
         yield lambda part, doing, left: None
         return
-    console = Console(file=sys.stderr, highlight=False)
+    console = Terminal(errors=True)
     if console.is_terminal:
         # By hand: a spinner that turns meanwhile would take time from what is measured.
         def replace(words: str) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from pretint.studies.plan import Job, Pictures
+from pretint.terminal import Terminal
 from pretint.training.progress import duration
 
 _FORWARD = 1 / 3
@@ -31,14 +31,14 @@ class StudyProgress:
     """
 
     def __init__(self, jobs: Sequence[Job], left: Sequence[Job], pictures: Pictures, count: int, quiet: bool) -> None:
-        self._console = Console(stderr=True, highlight=False, quiet=quiet)
+        self._console = Terminal(errors=True, quiet=quiet)
         self._pictures, self._count = pictures, count
         self._left = {job.key: job for job in left}
         self._total = len(jobs)
         self._costs = dict.fromkeys(self._left, 1.0)
         self._begun, self._spent = time.monotonic(), 0.0
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}", markup=False),
             console=self._console, transient=True,
         )  # fmt: skip
         self._task = self._bar.add_task("cells", total=self._total, completed=self._total - len(left), left="")

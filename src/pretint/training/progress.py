@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pretint.terminal import Terminal
 
 
 class TrainingProgress:
@@ -29,7 +30,7 @@ class TrainingProgress:
         work: Callable[[int], float] | None = None,
         quiet: bool = False,
     ) -> None:
-        self._console = Console(stderr=True, highlight=False, quiet=quiet)
+        self._console = Terminal(errors=True, quiet=quiet)
         self._steps, self._batch_size = steps, batch_size
         self._step = done
         # Speed is measured over a window that restarts with each line, so that a validation does not blur it.
@@ -39,7 +40,7 @@ class TrainingProgress:
         self._seconds_of_work = 0.0
         self._last_line = 0.0
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}", markup=False),
             console=self._console, transient=True,
         )  # fmt: skip
         self._task = self._bar.add_task("", total=steps, completed=done, speed="")
@@ -105,9 +106,14 @@ def counting(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], No
 
     Within the block, the function it gives is told (done, all).
     """
-    console = Console(stderr=True, highlight=False, quiet=quiet)
+    console = Terminal(errors=True, quiet=quiet)
     bar = Progress(
-        TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True
+        TextColumn(what, markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
     )
     task = bar.add_task(what, total=None)
     last = time.monotonic()

@@ -1,0 +1,19 @@
+"""The terminal as all verbs write to it: text is printed as it is, and a reader who leaves is no fault."""
+
+from rich.console import Console
+
+
+class Terminal(Console):
+    """A console that takes no square brackets for styles: they stand in the names of files and classes.
+
+    Args:
+        errors: write to stderr.
+        quiet: write nothing.
+    """
+
+    def __init__(self, *, errors: bool = False, quiet: bool = False) -> None:
+        super().__init__(stderr=errors, quiet=quiet, highlight=False, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        """Leaves it to the command line, which ends well; rich would exit with 1."""
+        raise BrokenPipeError

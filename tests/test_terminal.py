@@ -1,0 +1,22 @@
+"""What is printed is what is meant, whatever stands in the names of files and classes."""
+
+import pytest
+from rich.table import Table
+
+from pretint.terminal import Terminal
+
+
+def test_square_brackets_are_text(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().print("runs/a[/b]: car [red], car [blue] :smile:")
+    table = Table("[head]", title="[bold]title")
+    table.add_row("ap car [red]")
+    Terminal().print(table)
+    out = capsys.readouterr().out
+    for words in ("runs/a[/b]: car [red], car [blue] :smile:", "[head]", "[bold]title", "ap car [red]"):
+        assert words in out
+
+
+def test_stderr_and_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal(errors=True).print("heard")
+    Terminal(errors=True, quiet=True).print("unheard")
+    assert capsys.readouterr() == ("", "heard\n")
