@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,30 @@ def test_pointers_keep_what_is_needed(run: RunFolder) -> None:
     assert (run.checkpoint("last") / "optimizer.safetensors").exists()
     run.point("best", 30)
     assert {p.name for p in (run.path / "checkpoints").iterdir()} == {"00000030"}
+
+
+def test_a_crash_while_a_checkpoint_is_written_anew_leaves_one(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At any of its renames."""
+    _checkpoint(run, 10)
+    run.point("last", 10)
+    content = (run.checkpoint("last") / "weights.safetensors").read_bytes()
+    rename = Path.rename
+    for last in (0, 1):
+        count = iter(range(9))
+
+        def crash(self: Path, target: Path, count: Iterator[int] = count, last: int = last) -> Path:
+            if next(count) == last:
+                raise KeyboardInterrupt
+            return rename(self, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", crash)
+            with pytest.raises(KeyboardInterrupt):
+                _checkpoint(run, 10)
+        assert (run.checkpoint("last") / "weights.safetensors").read_bytes() == content
+    _checkpoint(run, 10)
+    run.point("last", 10)
+    assert [path.name for path in (run.path / "checkpoints").iterdir()] == ["00000010"]
 
 
 def test_a_crash_while_a_checkpoint_is_written_leaves_the_last(run: RunFolder) -> None:

@@ -16,27 +16,59 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from pretint.errors import RunError
+from pretint.errors import ResourceError, RunError
 
 MANIFEST = "run.json"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: a crash leaves the old or the new content, never a mixture."""
+    """Replace a file as a whole: a crash leaves the old or the new content, never a mixture.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
     beside = path.with_name(f".{path.name}.part")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    _sync_folder(path.parent)
+    with _writing(path):
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        _sync_folder(path.parent)
+
+
+def data_folders(manifest: Mapping[str, Any]) -> list[str]:
+    """Where the pictures of a run lie: as it noted them, or as they were given where it has come to no pictures yet."""
+    noted, given = manifest.get("data", {}), manifest["options"]["data"]
+    folders = noted.get("folders") or noted.get("folder") or given
+    return list(folders) if isinstance(folders, list) else [folders]
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are not there.
+
+    Raises:
+        ResourceError: it cannot be made.
+    """
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ResourceError(
+            f"{path}: cannot be written ({error.strerror or error}); make room, or choose another place"
+        ) from error
 
 
 def checksum(path: Path) -> str:
@@ -98,7 +130,7 @@ class RunFolder:
             return run
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunError(f"--out {path}: exists and is not empty; choose another folder")
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         run = cls(path)
         run.write_manifest(manifest)
         return run
@@ -182,10 +214,13 @@ class RunFolder:
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
         _sync_folder(beside)
-        if final.exists():  # the same step again, after a resume: same content
-            shutil.rmtree(final)
+        aside = _aside(final)
+        if final.exists():  # the same step again, after a resume; at no moment there is neither
+            shutil.rmtree(aside, ignore_errors=True)
+            final.rename(aside)
         beside.rename(final)
         _sync_folder(final.parent)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint of a step lies."""
@@ -218,6 +253,8 @@ class RunFolder:
         if entry is None:
             raise RunError(f"{self.path}: has no checkpoint yet; train for longer, or choose another run")
         path = self.checkpoint_path(entry["step"])
+        if not path.is_dir() and _aside(path).is_dir():  # a kill between the two renames of `new_checkpoint`
+            return _aside(path)
         if not path.is_dir():
             raise RunError(f"{path}: the checkpoint that {which}.json names is missing")
         return path
@@ -232,6 +269,11 @@ class RunFolder:
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         write_atomically(self.path / name, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _aside(checkpoint: Path) -> Path:
+    """Where a checkpoint lies while a new one of the same step takes its place."""
+    return checkpoint.with_name(f".{checkpoint.name}.old")
 
 
 def _sync_folder(path: Path) -> None:

@@ -107,3 +107,10 @@ def test_pictures_without_labels_are_dealt_out_one_by_one(total: int, part: int,
         expected[place].append(row)
         left[place] -= 1
     assert (ones.tolist(), others.tolist()) == (sorted(expected[0]), sorted(expected[1]))
+
+
+def test_one_is_a_picture_of_validation_and_all_of_a_fraction() -> None:
+    records = [Record(id=str(i), path=Path(f"{i}.png")) for i in range(9)]
+    training, held_out = carve_validation(records, 1, 0)
+    assert (len(training), len(held_out)) == (8, 1)
+    assert subset(np.zeros((9, 0), dtype=bool), 1, 0).tolist() == list(range(9))

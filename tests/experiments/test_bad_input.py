@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import pretint
@@ -15,6 +16,7 @@ from pretint.experiments import starting
 from pretint.objective import Loss
 from pretint.pretexts.regression import Regression
 from pretint.run_folder import RunFolder, checksum
+from tests.conftest import paint
 from tests.experiments.tiny_runs import FINETUNE, PRETRAIN, arguments
 
 Refused = Callable[..., str]
@@ -232,3 +234,75 @@ def test_memory_that_runs_out_in_a_training(
     assert f"{out}: memory ran out (cpu) with batches of {PRETRAIN['batch_size']} pictures" in words
     assert "--loop.accumulate 2" in words
     assert RunFolder.open(out).manifest["state"] == "failed"
+
+
+def test_a_held_out_part_that_shows_none_of_the_classes(refused: Refused, tmp_path: Path) -> None:
+    folder = tmp_path / "rare"
+    folder.mkdir()
+    for i in range(24):
+        Image.fromarray(paint(i)[0]).save(folder / f"{i:02d}.png")
+    (folder / "labels.csv").write_text("file,rare\n" + "".join(f"{i:02d}.png,{int(i < 2)}\n" for i in range(24)))
+    asked = {"data": folder, "task": "multilabel", "out": tmp_path / "run"}
+    words = refused("finetune", **asked, validation=0.2)
+    assert "--validation 0.2: the held-out part shows none of the classes rare in its 5 pictures" in words
+    assert "or 0: then the last checkpoint counts" in words
+    assert not (tmp_path / "run").exists()
+    assert main(arguments("finetune", {**FINETUNE, **asked, "validation": 0})) == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "words"),
+    [
+        ("finetune", {"rate": float("nan")}, "--rate nan: must be a finite number"),
+        ("finetune", {"weight_decay": float("inf")}, "--weight-decay inf: must be a finite number"),
+        ("pretrain", {"loop": {"clip": float("nan")}}, "--loop.clip nan: must be a finite number"),
+        ("pretrain", {"validation": float("nan")}, "--validation nan: must be a finite number"),
+    ],
+)
+def test_what_is_no_number(
+    verb: str, options: dict[str, Any], words: str, refused: Refused, pictures: Path, masked: Path, tmp_path: Path
+) -> None:
+    base = PRETRAIN if verb == "pretrain" else FINETUNE
+    merged = {name: {**base[name], **value} if isinstance(value, dict) else value for name, value in options.items()}
+    assert words in refused(verb, data=pictures if verb == "pretrain" else masked, out=tmp_path / "run", **merged)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_a_gpu_that_is_not_there(kind: str, precision: str, refused: Refused, pictures: Path, tmp_path: Path) -> None:
+    loop = PRETRAIN["loop"] | {"accelerator": kind, "precision": precision}
+    words = refused("pretrain", data=pictures, out=tmp_path / "run", loop=loop)
+    assert f"--loop.accelerator {kind}: this torch finds no such GPU here" in words
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_resume_that_is_refused_leaves_the_run_as_it_was(
+    refused: Refused, pictures: Path, masked: Path, tmp_path: Path
+) -> None:
+    photos = Path(shutil.copytree(pictures, tmp_path / "photos"))
+    Image.new("RGB", (40, 40), (90, 90, 90)).save(photos / "grey.png")
+    out = tmp_path / "run"
+    pretint.pretrain(data=photos, out=out, **PRETRAIN)
+    kept = {path.name: path.read_bytes() for path in out.iterdir() if path.suffix in (".json", ".jsonl", ".tsv")}
+    assert b"grey.png" in kept["left_out.tsv"]
+    assert "the pictures have changed" in refused("pretrain", data=masked / "images", out=out, resume=True)
+    assert {name: (out / name).read_bytes() for name in kept} == kept
+
+
+def test_a_run_that_is_held_is_not_written_to(refused: Refused, finished: Path, pictures: Path) -> None:
+    manifest = RunFolder.open(finished).manifest
+    manifest["environment"]["torch"] = "0.1"  # another environment, which a resume notes
+    RunFolder.open(finished).write_manifest(manifest)
+    before = (finished / "run.json").read_bytes()
+    with RunFolder.open(finished).locked():
+        assert "another process is training" in refused("pretrain", data=pictures, out=finished, resume=True)
+    assert (finished / "run.json").read_bytes() == before
+
+
+def test_an_out_folder_that_cannot_be_made(refused: Refused, pictures: Path, masked: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for verb, data in (("pretrain", pictures), ("finetune", masked)):
+        words = refused(verb, data=data, out=tmp_path / "file" / "run")
+        assert f"{tmp_path / 'file' / 'run'}: cannot be written" in words

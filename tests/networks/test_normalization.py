@@ -135,3 +135,21 @@ def test_names_of_gamma_and_beta():
 def test_channels_last_stays(name, mode, values):
     values = values.to(memory_format=torch.channels_last)
     assert normalization(name, 6).train(mode)(values).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_foreign_batch_norm_is_frozen_too(values):
+    """One that knows nothing of `frozen`, as timm's."""
+    network = nn.Sequential(nn.BatchNorm2d(6))
+    network(values)
+    (layer,) = network
+    mean, variance = layer.running_mean.clone(), layer.running_var.clone()
+    for _ in range(2):  # once more frozen is no more than frozen
+        freeze_statistics(network, True)
+    network.train()
+    expected = (values - mean.view(-1, 1, 1)) / (variance.view(-1, 1, 1) + layer.eps).sqrt()
+    torch.testing.assert_close(network(values), expected)
+    assert torch.equal(layer.running_mean, mean)
+    freeze_statistics(network, False)
+    network.train()
+    torch.testing.assert_close(network(values), standardized(values, (0, 2, 3), layer.eps))
+    assert not torch.equal(layer.running_mean, mean)

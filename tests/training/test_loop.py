@@ -1,23 +1,26 @@
 """What the loop promises to an objective: pads, draws, who may learn, the average of weights, what is written when."""
 
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from PIL import Image
 from torch import Tensor, nn
 
 from pretint.data.feed import Batch
 from pretint.data.views import ViewOptions
-from pretint.errors import Interrupted
+from pretint.errors import Interrupted, TrainingError
 from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
 from pretint.run_folder import RunFolder
 from pretint.training.hardware import start_fabric
 from pretint.training.loop import Loop
 from pretint.training.options import LoopOptions
-from tests.training.driving import Outcome, StopAfter, StoppingFeed, Training, pretraining
+from tests.training.driving import Outcome, StopAfter, StoppingFeed, Training, finetuning, pretraining
 
 
 class Toy(Objective):
@@ -176,3 +179,47 @@ def test_processes_ask_each_other_every_ten_steps_and_at_the_end_of_an_epoch(
         loop.train()
     assert run.pointer("last") == {"step": last}
     assert pair.sums == 3 * last + questions  # gradients are summed in each of Toy's three turns
+
+
+def test_weights_that_are_lost_do_not_replace_the_last_checkpoint(
+    training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU losses are not looked at in every step; here they are not looked at at all until the training saves."""
+    monkeypatch.setattr(Loop, "_check", lambda *_: None)
+    training.start(tmp_path / "run", stop=3)
+    before = Outcome.of(tmp_path / "run").tensors
+    loss = Toy.loss
+
+    def spoiled(self: Toy, *rest: Any) -> Loss:
+        found = loss(self, *rest)
+        return Loss(found.total * float("nan"), found.count)
+
+    monkeypatch.setattr(Toy, "loss", spoiled)
+    with pytest.raises(TrainingError, match=r"the loss of judge in its turn judging became nan"):
+        training.start(tmp_path / "run", resume=True)
+    after = Outcome.of(tmp_path / "run").tensors
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+def test_a_part_without_anything_that_counts(masked: Path, tmp_path: Path) -> None:
+    """Pictures whose masks are void throughout: of the first half of each batch, of all."""
+    data = Path(shutil.copytree(masked, tmp_path / "data"))
+    for path in (data / "masks").iterdir():
+        Image.fromarray(np.full((40, 48), 255, dtype=np.uint8)).save(path)
+    training = finetuning(data, "segmentation")
+    training.held_out = ()
+    entries = training.run(tmp_path / "run", accumulate=2).metrics
+    assert [entry["network.loss"] for entry in entries if entry["kind"] == "train"] == [0.0] * 9
+    assert all(tensor.isfinite().all() for tensor in Outcome.of(tmp_path / "run").tensors.values())
+
+
+def test_held_out_pictures_without_a_score_choose_nothing(masked: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(masked, tmp_path / "data"))
+    training = finetuning(data, "segmentation")
+    for record in training.held_out:
+        Image.fromarray(np.full((40, 48), 255, dtype=np.uint8)).save(record.mask)
+    training.run(tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    assert run.pointer("best") is None
+    assert run.checkpoint("best") == run.checkpoint("last")
+    assert not any("miou" in entry for entry in run.metrics())

@@ -29,7 +29,7 @@ from pretint.data.processes import in_order
 from pretint.data.reading import read_picture
 from pretint.data.record import Record, Span, facts, fingerprint, pick
 from pretint.errors import DataError, Interrupted, ResourceError, RunError
-from pretint.run_folder import write_atomically
+from pretint.run_folder import make_folder, write_atomically
 
 PARTS = "parts"
 """Folder of the notes, while the work goes on."""
@@ -188,7 +188,7 @@ def _begin(out: Path, plan: dict[str, Any], resume: bool) -> dict[str, Any]:
         return description
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"--out {out}: exists and is not empty; choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     description = {"kind": "shards", "version": shards.VERSION, "state": "running", "plan": plan}
     _write_json(out / shards.DESCRIPTION, description)
     return description

@@ -166,7 +166,8 @@ def carve_validation(
         OptionError: nothing would be left to train on, or to validate on.
     """
     total = len(records)
-    count = _how_many(share_or_count, total, "--validation")
+    # 1 is one picture here; as a share it would leave none to train on.
+    count = 1 if share_or_count == 1 else _how_many(share_or_count, total, "--validation")
     if count >= total:
         raise OptionError(
             f"--validation {share_or_count} leaves none of the {total} pictures to train on; take a smaller part"

@@ -65,6 +65,14 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
             f"--loop.first-size {options.loop.first_size:g}: the paper's head fits one size alone; "
             f"leave it out, or take --{options.task}.head pooled"
         )
+    task.check(
+        chosen.records, f"--data {options.data}: the list {chosen.name}", "choose other --classes or another --split"
+    )
+    if options.validation:
+        task.check(
+            held_out, f"--validation {options.validation:g}: the held-out part",
+            "take a larger one, or 0: then the last checkpoint counts",
+        )  # fmt: skip
     account = initialize(network, options.init)
 
     start = begin("finetune", options, quiet)
@@ -74,7 +82,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
             loaded=account.as_dict(),
             constant=task.frequencies(training, source.mask_map),
             data={
-                "folder": str(options.data),
+                "folder": str(options.data.resolve()),
                 "layout": source.layout,
                 "split": chosen.name,
                 "fingerprint": start.check_fingerprint(fingerprint((*training, *held_out))),
@@ -137,6 +145,7 @@ def _held_out(
         view=options.view,
         batch_size=options.batch_size,
         workers=start.workers,
+        pin=start.pin,
         target=load("tasks", options.task).TARGET,
         classes=classes,
         mask_map=source.mask_map,

@@ -4,8 +4,9 @@ Each method's own options are a section named like the method (``--cgan.l1-weigh
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -45,6 +46,7 @@ class TrainingOptions:
     """How the loop runs."""
 
     def __post_init__(self) -> None:
+        _check_numbers(self)
         if self.size < 16:
             raise OptionError(f"--size {self.size}: must be at least 16 pixels")
         if self.epochs < 1 or self.batch_size < 1:
@@ -201,6 +203,16 @@ def _check_name(family: str, name: str) -> None:
     # On the command line a required option holds a placeholder until its argument is read.
     if isinstance(name, str) and name not in names(family):
         raise OptionError(f"--{KINDS[family]} {name}: unknown; choose one of {', '.join(names(family))}")
+
+
+def _check_numbers(options: Any, prefix: str = "--") -> None:
+    """See that no number is infinite or none: every comparison with nan is false, so it would pass all other checks."""
+    for entry in fields(options):
+        value = getattr(options, entry.name)
+        if is_dataclass(value):
+            _check_numbers(value, f"{prefix}{entry.name.replace('_', '-')}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise OptionError(f"{prefix}{entry.name.replace('_', '-')} {value}: must be a finite number")
 
 
 def _check_validation(value: float) -> None:

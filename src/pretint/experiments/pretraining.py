@@ -48,7 +48,7 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
         pretext = build_pretext(values)
         start.note(
             data={
-                "folders": [str(folder) for folder in options.data],
+                "folders": [str(folder.resolve()) for folder in options.data],
                 "fingerprint": start.check_fingerprint(fingerprint(training, held_out)),
                 "training": len(training),
                 "held_out": len(held_out),
@@ -97,7 +97,8 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record],
         )
     kept = screening.kept if not options.keep_grey else screening.readable
     if start.first:
-        screening.write_list(start.run.path / "left_out.tsv", keep_grey=options.keep_grey, copies=copies)
+        if not start.known:  # else it is there, or these are other pictures, which are refused
+            screening.write_list(start.run.path / "left_out.tsv", keep_grey=options.keep_grey, copies=copies)
         start.fabric.barrier()
     if left := len(pool) - len(kept):
         grey = 0 if options.keep_grey else len(screening.grey)
@@ -154,7 +155,14 @@ def _without_copies(
 
 
 def _held_out(records: Sequence[Record], options: PretrainOptions, start: Start) -> Batches:
-    return once(records, size=options.size, view=options.view, batch_size=options.batch_size, workers=start.workers)
+    return once(
+        records,
+        size=options.size,
+        view=options.view,
+        batch_size=options.batch_size,
+        workers=start.workers,
+        pin=start.pin,
+    )
 
 
 def _samples(

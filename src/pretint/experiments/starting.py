@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,25 +39,39 @@ class Start:
     workers: int
     resumed: bool
     quiet: bool
+    begun: dict[str, Any] = field(default_factory=dict)
+    """Entries of run.json that a resumed run gets once it is held."""
 
     @property
     def first(self) -> bool:
         """Whether this process is the one that writes."""
         return bool(self.fabric.is_global_zero)
 
+    @property
+    def pin(self) -> bool:
+        """Whether pictures are copied to a GPU, for which page-locked memory is quicker."""
+        return bool(self.fabric.device.type == "cuda")
+
+    @property
+    def known(self) -> bool:
+        """Whether the run was begun on pictures that it knows by their fingerprint."""
+        return self.resumed and "fingerprint" in self.run.manifest.get("data", {})
+
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """Hold the run for writing, by the first process for all.
+        """Hold the run for writing, by the first process for all. A resume that is refused leaves the run as it was.
 
         Raises:
             RunError: another training holds it.
         """
         with self.run.locked() if self.first else nullcontext():
+            before = {name: self.run.manifest.get(name) for name in self.begun}
+            self.note(**self.begun)
             try:
                 yield
             except BaseException:
                 if self.run.manifest["state"] == "running":  # what happens in the training itself is noted there
-                    self.note(state="failed")
+                    self.note(**(before if self.resumed else {"state": "failed"}))
                 raise
 
     def note(self, **entries: Any) -> None:
@@ -98,22 +112,22 @@ def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
     precision, _ = choose_precision(options.loop)
     # The arithmetic of the first start holds for the run: a resume on other hardware must not change it silently.
     fabric, chosen = start_fabric(options.loop, values["loop"]["precision"] if resumed else precision)
-    here = {**environment(), "device": fabric.device.type}
+    here = {**environment(), "device": fabric.device.type, "devices": fabric.world_size}
     manifest = {"kind": kind, "options": values, "state": "running", "environment": here}
-    remark = ""
+    remark, entries = "", {}
     if fabric.is_global_zero:
         if resumed:
             run = RunFolder.open(options.out)
             step = (run.pointer("last") or {"step": 0})["step"]
             environments, remark = continued(run.manifest, here, step=step)
-            run.update_manifest(state="running", **({"environments": environments} if remark else {}))
+            entries = {"state": "running", **({"environments": environments} if remark else {})}
         else:
             values["loop"]["precision"] = precision
             command = shlex.join(["pretint", *sys.argv[1:]]) if Path(sys.argv[0]).name == "pretint" else None
             RunFolder.create(options.out, {**manifest, "command": command, "begun": time.strftime("%Y-%m-%d %H:%M:%S")})
     fabric.barrier()
     workers = options.loop.workers if options.loop.workers >= 0 else min(8, cores())
-    started = Start(RunFolder.open(options.out), fabric, workers, resumed, quiet)
+    started = Start(RunFolder.open(options.out), fabric, workers, resumed, quiet, entries)
     started.say(chosen)
     if remark:
         started.say(remark)
@@ -152,7 +166,7 @@ def feed(
         rank=start.fabric.global_rank,
         world=start.fabric.world_size,
         micro=options.loop.accumulate,
-        pin=start.fabric.device.type == "cuda",
+        pin=start.pin,
         size_at=sizes.__getitem__,
         **how,
     )

@@ -12,10 +12,12 @@ layer is frozen. Unlike there, moving averages change in training only, so that 
 
 import math
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 Normalization = Literal["batch", "batch-always", "instance", "group"]
 
@@ -85,11 +87,20 @@ def normalization(name: Normalization, channels: int, *, eps: float = 1e-3, mome
             return nn.GroupNorm(math.gcd(32, channels), channels, eps=eps)
 
 
+_FROZEN: WeakKeyDictionary[nn.Module, RemovableHandle] = WeakKeyDictionary()
+"""What keeps a foreign batch norm in eval mode."""
+
+
 def freeze_statistics(module: nn.Module, frozen: bool) -> None:
     """Make every batch norm within `module` use its moving averages, or end that; a later .train() changes nothing."""
     for layer in module.modules():
         if isinstance(layer, BatchNorm):
             layer.frozen = frozen
+        elif isinstance(layer, nn.modules.batchnorm._BatchNorm):  # of a foreign network, which asks its mode alone
+            if (hook := _FROZEN.pop(layer, None)) is not None:
+                hook.remove()
+            if frozen:
+                _FROZEN[layer] = layer.register_forward_pre_hook(lambda norm, _: norm.train(False) and None)
 
 
 def normalization_parameters(module: nn.Module) -> list[tuple[str, nn.Parameter]]:

@@ -37,7 +37,7 @@ from pretint.errors import DataError
 from pretint.pages.bars import Bar, Series, bar_chart, group_chart
 from pretint.pages.images import data_uri
 from pretint.pages.lines import Line, line_chart
-from pretint.run_folder import write_atomically
+from pretint.run_folder import make_folder, write_atomically
 
 MOST_BYTES = 200_000  # of a picture that is carried as it is; a larger one becomes a JPEG
 TEXT_LETTERS = 84  # of a table as wide as the text; a longer one goes beyond it
@@ -79,7 +79,7 @@ def write_page(path: Path, document: Mapping[str, Any]) -> None:
         "sections": [_section(section, path.parent) for section in document.get("sections", [])],
     }
     page = environment.get_template("page.html.jinja").render(content)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_atomically(path, page.encode("utf-8", "replace"))  # a file's name may hold what is no character
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pretint.errors import OptionError
 from pretint.training.options import LoopOptions
 
 if TYPE_CHECKING:
@@ -15,20 +16,30 @@ _FABRIC_NAMES = {"float32": "32-true", "bf16": "bf16-mixed"}
 
 
 def kind_of_device(options: LoopOptions) -> str:
-    """What computes: "cuda", "mps" or "cpu"."""
-    if options.accelerator != "auto":
-        return options.accelerator
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    """What computes: "cuda", "mps" or "cpu".
+
+    Raises:
+        OptionError: what is asked for is not there.
+    """
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    kind: str = options.accelerator
+    if kind == "auto":
+        kind = next((name for name, count in there.items() if count), "cpu")
+    if kind == "cpu":
+        return kind
+    if not there[kind]:
+        raise OptionError(f"--loop.accelerator {kind}: this torch finds no such GPU here; take auto or cpu")
+    if options.devices > there[kind]:
+        raise OptionError(f"--loop.devices {options.devices}: here is only {there[kind]} of kind {kind}; take no more")
+    return kind
 
 
 def choose_precision(options: LoopOptions) -> tuple[str, str]:
     """The arithmetic to use and the reason, such as ``("float32", "this CPU has no AMX")``."""
+    kind = kind_of_device(options)
     if options.precision != "auto":
         return options.precision, "asked for"
-    kind = kind_of_device(options)
-    if kind == "cuda" and torch.cuda.is_available():
+    if kind == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return "bf16", "this GPU has it"
         return "float32", "this GPU has no bf16"

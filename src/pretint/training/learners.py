@@ -75,7 +75,8 @@ class Learner:
             if tensor.shape == parameter.shape:
                 # Fused optimizers walk memory: a moment must lie in the order of its parameter (channels last).
                 tensor = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
-            self.optimizer.state[parameter][name] = tensor
+            # The count of steps too: fused optimizers want it where the parameter is.
+            self.optimizer.state[parameter][name] = tensor.to(parameter.device)
 
     def scale_gradients(self, count: Tensor, fabric: Fabric, clip: float) -> None:
         """Sum gradients over processes in one flat all-reduce, divide by the count of items, clip."""

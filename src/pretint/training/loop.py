@@ -72,6 +72,7 @@ class Loop:
         self._validated = -1
         self._best: dict[str, Any] | None = None
         self._phase_index = -1
+        self._losses: dict[tuple[str, str], Tensor] = {}
         self._learners: dict[str, Learner] = {}
         self._average: dict[str, Tensor] = {}
         self._average_updates = 0
@@ -148,9 +149,12 @@ class Loop:
                         loss = self.objective.loss(turn, part, pad)
                     loss.total.backward()  # type: ignore[no-untyped-call]
                 count += loss.count
-                for name, value in {"loss": loss.total.detach() / loss.count, **loss.scalars}.items():
+                # A part may have nothing that counts, such as masks that are void throughout.
+                mean = loss.total.detach() / torch.as_tensor(loss.count).clamp(min=1)
+                for name, value in {"loss": mean, **loss.scalars}.items():
                     key = f"{turn.name}.{name}"
                     scalars[key] = scalars.get(key, 0) + value.detach() / len(micros)
+            self._losses[turn.player, turn.name] = scalars[f"{turn.name}.loss"]
             self._check(turn, scalars[f"{turn.name}.loss"])
             self._learner.scale_gradients(count, self.fabric, self.options.clip)
             self._learner.step(self._rate_factor(phase_index))
@@ -184,13 +188,15 @@ class Loop:
         torch.manual_seed(int.from_bytes(hashlib.blake2b(address.encode(), digest_size=8).digest(), "little"))
 
     def _check(self, turn: Turn, loss: Tensor) -> None:
-        """Stop before a loss that is not a number reaches the weights; on a GPU only when it is logged, so as not to wait."""
-        if loss.device.type != "cpu" and (self._step + 1) % self.options.log_every:
-            return
+        """Stop before a loss that is not a number reaches the weights; on a GPU only when it is logged or saved, so as not to wait."""
+        if loss.device.type == "cpu" or (self._step + 1) % self.options.log_every == 0:
+            self._require_number(turn.player, turn.name, loss, self._step + 1)
+
+    def _require_number(self, player: str, turn: str, loss: Tensor, step: int) -> None:
         if not math.isfinite(loss.item()):
             raise TrainingError(
-                f"{self.run.path}: the loss of {turn.player} in its turn {turn.name} became {loss.item()} at step "
-                f"{self._step + 1}; lower its learning rate, or use --loop.clip 1, and resume from the last checkpoint"
+                f"{self.run.path}: the loss of {player} in its turn {turn} became {loss.item()} at step {step}; "
+                "begin a new run with a lower learning rate, or with --loop.clip 1"
             )
 
     def _rate_factor(self, phase_index: int) -> float:
@@ -217,11 +223,12 @@ class Loop:
             return
         # In the first steps the average follows faster, else it would hold the random start for long.
         decay = min(self.options.ema, (1 + self._step) / (10 + self._step))
-        for name, tensor in self.objective.state_dict().items():
-            if tensor.dtype.is_floating_point:
-                self._average[name].lerp_(tensor, 1 - decay)
-            else:
-                self._average[name].copy_(tensor)
+        # All at once: on a GPU each tensor by itself would be a launch of its own.
+        now = self.objective.state_dict()
+        moving = [name for name, tensor in now.items() if tensor.dtype.is_floating_point]
+        torch._foreach_lerp_([self._average[name] for name in moving], [now[name] for name in moving], 1 - decay)
+        for name in now.keys() - set(moving):
+            self._average[name].copy_(now[name])
 
     # Phases and epochs
 
@@ -284,6 +291,11 @@ class Loop:
         self._progress.say(
             f"epoch {epochs}  held out: " + "  ".join(f"{key} {value:.4g}" for key, value in scores.items())
         )
+        if name not in scores:
+            self._progress.say(
+                f"the held-out pictures have no {name}, so they choose no checkpoint: the last one counts"
+            )
+            return
         sign = 1 if direction == "max" else -1
         if self._best is None or sign * scores[name] > sign * self._best["value"]:
             self._best = {"step": self._step, "score": name, "value": scores[name], "epoch": epochs}
@@ -340,6 +352,11 @@ class Loop:
 
     def _save(self) -> None:
         begun = time.monotonic()
+        for (
+            player,
+            turn,
+        ), loss in self._losses.items():  # what is there already is not replaced by weights that are lost
+            self._require_number(player, turn, loss, self._step)
         if self._main:
             weights = self.objective.state_dict()
             state = self._optimizer_state()
@@ -370,5 +387,7 @@ class Loop:
                 self._average[name].copy_(tensor)
         self._step, self._validated, self._best = progress["step"], progress["validated"], progress["best"]
         if self._main:
+            if self._best and self._best["step"] == self._step:  # a kill may have come between the two pointers
+                self.run.point("best", self._step, **{k: v for k, v in self._best.items() if k != "step"})
             self.run.cut_metrics(self._step, scored=self._validated == self._step)
         return {key: tensor for key, tensor in state.items() if not key.startswith("raw/")}

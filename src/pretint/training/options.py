@@ -57,4 +57,4 @@ class LoopOptions:
 
 
 FREE_ON_RESUME = frozenset({"loop.accelerator", "loop.devices", "loop.workers", "loop.log_every", "loop.save_minutes"})
-"""Options that change no result on one kind of hardware, so a resumed run may change them."""
+"""What a resumed run may change: how and on what it is computed. Other hardware, and another number of devices, are noted and said."""
