@@ -16,6 +16,10 @@ from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 
 import pretint
 from pretint.cli import main
+from pretint.data.feed import Batch
+from pretint.errors import DataError
+from pretint.inference.evaluating import evaluate_task
+from pretint.inference.models import load_task
 from pretint.run_folder import RunFolder
 from tests.conftest import paint
 from tests.experiments.tiny_runs import FINETUNE
@@ -349,3 +353,30 @@ def test_pictures_that_were_trained_on(
 def test_pictures_that_were_pretrained_on(coloring_run: Path, pictures: Path, photos: Path) -> None:
     assert pretint.evaluate(coloring_run, data=pictures)["trained_on_these"]
     assert not pretint.evaluate(coloring_run, data=photos)["trained_on_these"]
+
+
+def test_networks_that_look_at_the_batch_are_scored_as_they_predict(labelled: Path, tmp_path: Path) -> None:
+    """One picture at a time, so that neither order nor neighbours change a score; a dropout that stays on is drawn from the seed."""
+    unet = FINETUNE["unet"] | {"normalization": "batch-always", "dropout_at_inference": True}
+    pretint.finetune(
+        data=labelled, out=tmp_path / "run", **FINETUNE | {"task": "multilabel", "unet": unet, "epochs": 4}
+    )
+    model = load_task(tmp_path / "run")
+    kept: dict[str, np.ndarray] = {}
+
+    def keep(batch: Batch, prediction: np.ndarray, classes: int) -> None:
+        kept.update(dict(zip(batch.ids, prediction, strict=True)))
+
+    scores = [evaluate_task(model, labelled, None, None, None, keep=keep)["scores"] for _ in range(2)]
+    assert scores[0] == scores[1]
+    everyone = dict(kept)
+    first = "00.png"
+    evaluate_task(model, labelled, None, None, None, keep=keep, without=sorted(everyone.keys() - {first, "01.png"}))
+    np.testing.assert_allclose(kept[first], everyone[first], atol=1e-6)
+
+
+def test_a_list_without_pictures(multilabel_run: Path, labelled: Path) -> None:
+    with pytest.raises(DataError, match=r"the list all has no pictures"):
+        evaluate_task(
+            load_task(multilabel_run), labelled, None, None, None, without=[f"{i:02d}.png" for i in range(16)]
+        )

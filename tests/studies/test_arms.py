@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from pretint.errors import OptionError
-from pretint.studies.arms import architecture_of_arm, parse, resolve
+from pretint.studies.arms import Arm, architecture_of_arm, independent, parse, resolve
 
 BASE: dict[str, Any] = {
-    "backbone": "unet", "decoder": "auto", "size": 32,
+    "backbone": "unet", "decoder": "auto", "size": 32, "seeds": 6,
     "unet": {"width": 0.5, "planes": "L"}, "residual": {"width": 48, "planes": "L"},
 }  # fmt: skip
 
@@ -120,3 +120,28 @@ def test_the_first_arm_that_tells_says_what_is_built(tmp_path: Path) -> None:
     told = architecture_of_arm(f"mine={run(tmp_path / 'a', size=64)}@planes=L")
     assert told == {"backbone": "unet", "decoder": "unet", "size": 64, "unet": BASE["unet"]}
     assert architecture_of_arm("random-frozen") == {}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "groups"), [(1, 1, 0), (3, 1, 3), (1, 3, 3), (3, 3, 3), (6, 2, 2), (2, 4, 2), (3, 2, 1)]
+)
+def test_groups_that_share_no_pretraining(one: int, other: int, groups: int) -> None:
+    """Seeds in the same group modulo `groups` share pretrainings of either arm; those in different groups share none."""
+    arms = [Arm(name, tuple(map(str, range(count)))) for name, count in (("a", one), ("b", other))]
+    assert independent(*arms) == groups
+    seeds = range(12)
+    for first in seeds:
+        for second in seeds:
+            shared = any(len(arm.inits) > 1 and arm.init(first) == arm.init(second) for arm in arms)
+            if shared and groups:
+                assert first % groups == second % groups
+
+
+def test_pretrainings_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+    runs = [run(tmp_path / name) for name in "abcde"]
+    arms = [f"three={','.join(runs[:3])}@against=two", f"two={','.join(runs[3:])}"]
+    with pytest.raises(OptionError, match=r"--arms three: @against=two has 2 pretrainings and three 3"):
+        resolve(arms, BASE)
+    resolve([arms[0].partition("@")[0], arms[1]], BASE)
+    with pytest.raises(OptionError, match=r"--arms all: has 5 pretrainings, of which --seeds 4 would leave some out"):
+        resolve([f"all={','.join(runs)}"], BASE | {"seeds": 4})

@@ -1,6 +1,7 @@
 """The traps: pretrainings that were too short or did not end, weights of unknown origin, rates at the edge."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,14 @@ from typing import Any
 import pytest
 from safetensors.numpy import save_file
 
+import pretint
 from pretint.commands.compare import SCHEMA
 from pretint.commands.resolve import options_from_call
+from pretint.data.record import Record
 from pretint.run_folder import RunFolder
 from pretint.studies import checks
 from pretint.studies.arms import Arm
+from tests.experiments.tiny_runs import FINETUNE, PRETRAIN
 from tests.studies.conftest import STUDY
 
 
@@ -88,3 +92,35 @@ def test_arms_of_which_other_parts_were_loaded(tmp_path: Path) -> None:
     assert any(finding["name"] == "what was loaded differs" for finding in findings)
     same = checks.of_arms(arms, [told(), told(name="other")])
     assert not any(finding["name"] == "what was loaded differs" for finding in same)
+
+
+def test_leaks_are_looked_for_in_what_was_trained_on(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the study is started, and not in other pictures that lie there by now."""
+    photos = Path(shutil.copytree(pictures, tmp_path / "photos"))
+    monkeypatch.chdir(tmp_path)
+    pretint.pretrain(data="photos", out="run", **PRETRAIN)
+    test = [Record(id="copy", path=photos / "03.png"), Record(id="other", path=photos / "05.png")]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = checks.leaks([arm(tmp_path / "run")], test, tmp_path / "elsewhere", keep=False, quiet=True)
+    assert found.ids == {"copy", "other"}
+    (photos / "00.png").unlink()
+    (tmp_path / "again").mkdir()
+    (finding,) = checks.leaks([arm(tmp_path / "run")], test, tmp_path / "again", keep=False, quiet=True).findings
+    assert finding["state"] == "unknown"
+    assert "holds other pictures than those that run was trained on" in finding["words"]
+
+
+def test_leaks_are_looked_for_in_what_a_fine_tuning_began_from(
+    pictures: Path, coloring_run: Path, masked: Path, tmp_path: Path
+) -> None:
+    pretint.finetune(data=masked, out=tmp_path / "tuned", init=coloring_run, **FINETUNE | {"epochs": 1})
+    test = [Record(id="copy", path=pictures / "03.png")]
+    found = checks.leaks([arm(tmp_path / "tuned")], test, tmp_path, keep=False, quiet=True)
+    assert found.ids == {"copy"}
+    assert [(one["name"], one["state"]) for one in found.findings] == [
+        ("copies of test pictures, mine", "ok"),
+        ("copies of test pictures, mine", "warning"),
+    ]

@@ -62,6 +62,14 @@ def test_of_several_depths_and_modes_the_deepest_of_the_first_mode_speaks() -> N
     assert told == "With 10 % of the labels, features of stride 16: a scores 16.0 points above scratch."
 
 
+def test_each_pair_has_its_own_deepest_features() -> None:
+    rows = [row("shallow", 0.1, -0.02, "hurt", depth, "linear") for depth in (4, 32)]
+    rows += [row("deep", 0.1, 0.03, "helped", depth, "linear") for depth in (4, 64)]
+    told = headline(rows, [], "finished", "linear")
+    assert "shallow against scratch, features of stride 32: hurt with 10 % of the labels (-2.0 points)." in told
+    assert "deep against scratch, features of stride 64: helped with 10 % of the labels (+3.0 points)." in told
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [("finished", "There was nothing to compare by finetune."), ("running", "Nothing can be said yet.")],

@@ -354,3 +354,13 @@ def test_a_study_that_goes_on_elsewhere_warns(
     assert f"commit {here['commit'] or 'none'}, now another" in check["words"]
     again = pretint.compare(data=parted, out=out, arms=arms, jobs=2, resume=True, **STUDY)
     assert again["environments"] == document["environments"]
+
+
+def test_test_pictures_that_cannot_be_scored_are_told_first(parted: Path, coloring_run: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(parted, tmp_path / "data"))
+    lines = (data / "labels.csv").read_text().splitlines()
+    changed = [f"{line.split(',')[0]},0,0,test" if line.endswith("test") else line for line in lines]
+    (data / "labels.csv").write_text("\n".join(changed) + "\n")
+    with pytest.raises(DataError, match=r"the list test shows none of the classes warm, bright in its 10 pictures"):
+        pretint.compare(data=data, out=tmp_path / "study", arms=[f"mine={coloring_run}"], **STUDY)
+    assert not list((tmp_path / "study").glob("cells/*"))

@@ -32,7 +32,16 @@ def test_the_constant_predictor(sorted_pictures: Path) -> None:
     assert TASK.constant([0.3, 0.7], (2, 2)).argmax(axis=1).tolist() == [1, 1]
 
 
-def test_two_labels_are_refused(labelled: Path) -> None:
+def test_none_and_two_labels_are_refused(labelled: Path) -> None:
     task = build(Options(), ["warm", "bright"])
-    with pytest.raises(DataError, match=r"has [02] of the classes warm, bright; .*--task multilabel"):
-        task.frequencies(open_source(labelled, task="labels").split("all"), {})
+    records = open_source(labelled, task="labels").split("all")  # of no, one, the other, both labels in turn
+    for record, count in zip(records[:4], (0, 1, 1, 2), strict=True):
+        if count == 1:
+            task.check([record], "the list", "choose another")
+            continue
+        with pytest.raises(
+            DataError, match=rf"has {count} of the classes warm, bright|shows none of the classes warm, bright"
+        ):
+            task.check([record], "the list", "choose another")
+    with pytest.raises(DataError, match=r"has 0 of the classes warm, bright; .*--task multilabel"):
+        task.check(records, "the list", "choose another")

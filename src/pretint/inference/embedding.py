@@ -99,7 +99,7 @@ def embed_records(
         WeightsError: features are not finite numbers.
     """
     levels = _levels(backbone, strides)
-    batch_size = 1 if _looks_at_the_batch(backbone) else batch_size
+    batch_size = 1 if looks_at_the_batch(backbone) else batch_size
     features = {
         stride: np.empty((len(records), backbone.channels[level]), np.float32) for stride, level in levels.items()
     }
@@ -200,7 +200,8 @@ def _levels(backbone: Backbone, strides: Sequence[int] | None) -> dict[int, int]
     return {stride: levels[stride] for stride in strides or levels}
 
 
-def _looks_at_the_batch(backbone: Backbone) -> bool:
+def looks_at_the_batch(backbone: Backbone) -> bool:
+    """Whether a picture's features hang on those beside it: batch norms that take the batch's statistics at inference too."""
     return any(isinstance(layer, BatchNorm) and layer.always and not layer.frozen for layer in backbone.modules())
 
 

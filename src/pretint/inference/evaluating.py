@@ -20,12 +20,14 @@ from pretint.data.views import ViewOptions
 from pretint.errors import DataError
 from pretint.inference.applying import picture_logits
 from pretint.inference.colorizing import TrainedColorizer
+from pretint.inference.embedding import looks_at_the_batch
 from pretint.inference.full_resolution import predict_ab, recolour
 from pretint.inference.models import Setting, TaskModel, Trained, best_device
 from pretint.metrics.ab_error import auc
 from pretint.metrics.image import colourfulness, colourfulness_difference, psnr, ssim
 from pretint.metrics.meters import BalancedAreaMeter, RunningMeter
 from pretint.pretexts.pretext import Decoding
+from pretint.run_folder import data_folders
 from pretint.tasks.task import ScoreMeter
 
 SMALLEST = 11
@@ -178,9 +180,12 @@ def evaluate_task(
         )
     chosen = data.test_split(split)
     records = [record for record in chosen.records if record.id not in without]
+    what = f"--data {folder}: the list {chosen.name}"
+    model.task.check(records, what, "choose another list with --split")
     scores, constant = model.task.meter(), model.task.meter()
     device = best_device()
     model.network.to(device)
+    torch.manual_seed(options["seed"])  # a network of the paper's kind may draw dropout when it predicts
     if model.task.target == "mask" and not masks_seen:
         validate_masks(records, data.mask_map)
     batches = _batches(model, data, records)
@@ -194,9 +199,14 @@ def evaluate_task(
             keep(batch, prediction, len(classes))
         _constant(model, batch, constant)
         done += len(batch)
+    found = _finite(scores.compute())
+    if found[model.task.best] is None:
+        raise DataError(
+            f"{what} has masks that are void throughout, so nothing can be scored; choose another with --split"
+        )
     return {
         "task": options["task"],
-        "scores": _finite(scores.compute()),
+        "scores": found,
         "constant": _finite(constant.compute()),
         "pictures": len(records),
         "split": chosen.name,
@@ -216,12 +226,10 @@ def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[
     """
     if trained.description.get("exported"):
         return None
-    options = trained.options
-    folders = options["data"] if isinstance(options["data"], list) else [options["data"]]
-    if folder.resolve() not in [Path(name).resolve() for name in folders]:
+    if folder.resolve() not in [Path(name).resolve() for name in data_folders(trained.description)]:
         return False
     try:
-        seen = data.training_split(options["split"]).records
+        seen = data.training_split(trained.options["split"]).records
     except DataError:
         return False  # the lists have changed since the training
     return not {record.id for record in seen}.isdisjoint(record.id for record in records)
@@ -231,8 +239,10 @@ def _batches(model: TaskModel, data: Source, records: Sequence[Record]) -> Any:
     options = model.trained.options
     if model.task.target == "labels":
         view = ViewOptions(**options["view"])
+        # One by one, as `predict` sees them, where a picture's features hang on what lies beside it in the batch.
+        batch_size = 1 if looks_at_the_batch(model.network.backbone) else 32
         yield from once(
-            records, size=options["size"], view=view, batch_size=32, target="labels", classes=model.task.classes
+            records, size=options["size"], view=view, batch_size=batch_size, target="labels", classes=model.task.classes
         )
         return
     for record in records:

@@ -5,6 +5,7 @@ planes are others than those of ``scratch``, it gets a scratch arm of its own, s
 difference would pass for that of the weights.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -123,7 +124,29 @@ def resolve(words: Iterable[str], base: Mapping[str, Any]) -> tuple[Arm, ...]:
             raise OptionError(
                 f"--arms {arm.name}: @against={arm.against} is no other arm; {suggest(arm.against, known)}"
             )
+        _check_pretrainings(arm, next((other for other in arms if other.name == arm.against), None), base["seeds"])
     return tuple(arms)
+
+
+def independent(one: Arm, other: Arm) -> int:
+    """Into how many groups the seeds of two arms fall that share no pretraining; 0: each seed is one."""
+    few, many = sorted(len(arm.inits) for arm in (one, other))
+    if many == 1:
+        return 0
+    return many if few == 1 else math.gcd(few, many)
+
+
+def _check_pretrainings(arm: Arm, against: Arm | None, seeds: int) -> None:
+    if len(arm.inits) > seeds:
+        raise OptionError(
+            f"--arms {arm.name}: has {len(arm.inits)} pretrainings, of which --seeds {seeds} would leave some out; "
+            f"take --seeds {len(arm.inits)} or a multiple of it"
+        )
+    if against and independent(arm, against) == 1:
+        raise OptionError(
+            f"--arms {arm.name}: @against={against.name} has {len(against.inits)} pretrainings and {arm.name} {len(arm.inits)}, and "
+            "trainings that share one are not independent; give both as many"
+        )
 
 
 def _with_network(arm: Arm, base: Mapping[str, Any]) -> Arm:

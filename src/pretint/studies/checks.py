@@ -14,9 +14,11 @@ from pretint.data.layouts import open_pool
 from pretint.data.looks import LOOKS
 from pretint.data.processes import cores
 from pretint.data.record import Record, fingerprint
-from pretint.errors import PretintError
+from pretint.data.splits import carve_validation
+from pretint.errors import DataError, PretintError
+from pretint.experiments.architecture import FROM_NOTHING
 from pretint.experiments.environment import resumptions
-from pretint.run_folder import MANIFEST, RunFolder, checksum
+from pretint.run_folder import MANIFEST, RunFolder, checksum, data_folders
 from pretint.shipped import where
 from pretint.studies.arms import Arm
 from pretint.studies.options import CompareOptions
@@ -70,10 +72,9 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
     with counting(_LOOKING, quiet) as progress:
         for arm in arms:
             name = f"copies of test pictures, {arm.name}"
-            for init in () if arm.from_nothing else arm.inits:
-                run = where(init)
+            for run in () if arm.from_nothing else _lineage(arm.inits):
                 if not (run / MANIFEST).is_file():
-                    words = f"{Path(init).name}: what its weights were trained on is not known, so leaks cannot be looked for."
+                    words = f"{run.name}: what its weights were trained on is not known, so leaks cannot be looked for."
                     findings.append(_finding(name, "unknown", words))
                     continue
                 try:
@@ -215,17 +216,51 @@ def _long_enough(arm: str, run: RunFolder) -> Finding | None:
     return _finding(name, "ok", f"{arm}: its pretext's held-out {score} had settled ({best['value']:.4g}).")
 
 
+def _lineage(inits: Sequence[str]) -> list[Path]:
+    """Runs and files behind an arm: its own, and what these were fine-tuned from."""
+    found: dict[Path, None] = {}
+    waiting = [where(init) for init in inits]
+    while waiting:
+        path = waiting.pop(0)
+        if path in found:
+            continue
+        found[path] = None
+        if (path / MANIFEST).is_file():
+            init = RunFolder.open(path).manifest["options"].get("init")
+            waiting += [] if init is None or init in FROM_NOTHING else [where(init)]
+    return list(found)
+
+
 def _pool(run: RunFolder) -> Sequence[Record]:
-    """The pictures that a run was trained on."""
-    options = run.manifest["options"]
-    folders = options["data"] if isinstance(options["data"], list) else [options["data"]]
+    """The pictures that a run was trained on, those that it held out among them.
+
+    Raises:
+        DataError: they are not there, or others lie there now.
+    """
+    manifest = run.manifest
+    options, data = manifest["options"], manifest.get("data", {})
+    folders = data_folders(manifest)
     pool = open_pool(folders, options.get("split"), options.get("layout"))
     left_out = run.path / "left_out.tsv"
-    if not left_out.is_file():
-        return pool
-    with left_out.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        unused = {row["id"] for row in csv.DictReader(file, delimiter="\t")}
-    return [record for record in pool if record.id not in unused]
+    if left_out.is_file():
+        with left_out.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            unused = {row["id"] for row in csv.DictReader(file, delimiter="\t")}
+        pool = [record for record in pool if record.id not in unused]
+    known = data.get("training", 0) + data.get("held_out", 0)
+    part = options.get("fraction", 1) < 1  # of which pictures cannot be told without their labels
+    if known and (len(pool) < known if part else not _same(pool, options, data, known)):
+        raise DataError(
+            f"{', '.join(map(str, folders))}: holds other pictures than those that {run.path.name} was trained on"
+        )
+    return pool
+
+
+def _same(pool: Sequence[Record], options: Mapping[str, Any], data: Mapping[str, Any], known: int) -> bool:
+    """Whether a pool is that of a run, by the fingerprint of its two parts; of labelled pictures by their number."""
+    if len(pool) != known or "folders" not in data:
+        return len(pool) == known
+    parts = carve_validation(pool, options["validation"], options["seed"]) if options["validation"] else (pool, ())
+    return fingerprint(*parts) == str(data["fingerprint"])
 
 
 def _copies_finding(name: str, run: Path, pool: int, copies: Mapping[str, Sequence[str]], keep: bool) -> Finding:

@@ -21,27 +21,35 @@ def headline(differences: Sequence[Row], saved: Sequence[Row], state: str, mode:
         state: of the study.
         mode: that is told.
     """
-    # Of probes at several depths the deepest speaks; the others stand in the table.
-    deepest = max(
-        (row["depth"] for row in differences if row["mode"] == mode and row["depth"] is not None), default=None
-    )
-    told = [row for row in differences if row["mode"] == mode and row["depth"] == deepest]
+    # Of probes at several depths the deepest of each pair speaks; the others stand in the table.
+    deepest: dict[tuple[str, str], int] = {}
+    for row in differences:
+        if row["mode"] == mode and row["depth"] is not None:
+            pair = row["arm"], row["reference"]
+            deepest[pair] = max(row["depth"], deepest.get(pair, 0))
+    told = [
+        row
+        for row in differences
+        if row["mode"] == mode and row["depth"] == deepest.get((row["arm"], row["reference"]))
+    ]
     if not told:
         return "Nothing can be said yet." if state != "finished" else f"There was nothing to compare by {mode}."
     so_far = "" if state == "finished" else "So far: "
     if len(told) == 1:
-        return f"{so_far}With {_percent(told[0]['fraction'])} of the labels{_at(deepest)}: {told[0]['words']}"
+        return f"{so_far}With {_percent(told[0]['fraction'])} of the labels{_at(told[0]['depth'])}: {told[0]['words']}"
     pairs = list(dict.fromkeys((row["arm"], row["reference"]) for row in told))
     if len(pairs) > MOST_ARMS:
         counts = Counter(row["verdict"] for row in told)
+        depths = {row["depth"] for row in told}
+        at = _at(depths.pop()) if len(depths) == 1 else ", features of the deepest stride of each"
         listed = ", ".join(f"{verdict} in {number}" for verdict, number in counts.most_common())
-        return f"{so_far}Of {len(told)} comparisons{_at(deepest)}: {listed}."
+        return f"{so_far}Of {len(told)} comparisons{at}: {listed}."
     sentences = [_of_arm([row for row in told if (row["arm"], row["reference"]) == pair]) for pair in pairs]
     if len(pairs) == 1:
         sentences += [
             row["words"][:1].upper() + row["words"][1:]
             for row in saved
-            if (row["arm"], row["reference"], row["mode"], row["depth"]) == (*pairs[0], mode, deepest)
+            if (row["arm"], row["reference"], row["mode"], row["depth"]) == (*pairs[0], mode, told[0]["depth"])
         ]
     return so_far + " ".join(sentences)
 

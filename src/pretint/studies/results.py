@@ -10,7 +10,7 @@ import numpy as np
 
 from pretint.run_folder import write_atomically
 from pretint.studies import checks, statistics
-from pretint.studies.arms import Arm
+from pretint.studies.arms import Arm, independent
 from pretint.studies.folder import StudyFolder
 from pretint.studies.headline import headline
 from pretint.studies.labels_saved import labels_saved
@@ -188,7 +188,7 @@ class Results:
                 if known is None:
                     continue
                 variance, pictures = known
-                several = max(len(one.inits) for one in self.arms if one.name in (arm.name, reference))
+                several = independent(arm, next(one for one in self.arms if one.name == reference))
                 difference = statistics.paired_difference(
                     _by_pretraining(several, mine),
                     _by_pretraining(several, others),
@@ -260,9 +260,9 @@ class Results:
 
 def _by_pretraining(several: int, cells: Sequence[Cell]) -> list[float]:
     """Scores that are independent of each other: of each seed, or where seeds take one of several pretrainings in turn, the mean
-    over those of each."""
+    over every ``several``-th seed."""
     scores = [cell["score"] for cell in cells]
-    if several == 1 or several >= len(scores):
+    if several <= 1 or several >= len(scores):
         return scores
     return [float(np.mean(scores[first::several])) for first in range(several)]
 

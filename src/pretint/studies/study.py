@@ -96,6 +96,14 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
                 print(line, file=sys.stderr)
 
         findings, without = _left_out(head, arms, chosen.records, source.split(test), folder, options, quiet)
+        task = load("tasks", options.task).build(_task_options(options), classes)
+        scored = [record for record in source.split(test) if record.id not in set(without)]
+        for records, name in ((chosen.records, chosen.name), (scored, test)):
+            task.check(
+                records,
+                f"--data {options.data}: the list {name}",
+                "choose other --classes, or other lists with --split and --test",
+            )
         training, held_out = training_pictures(source, options, options.seed)
         pictures = Pictures(len(training), len(held_out), len(source.split(test)) - len(without))
         say(
@@ -107,11 +115,11 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
         head |= {
             "findings": findings,
             "weights": _weights(head, arms),
-            "score": load("tasks", options.task).build(_task_options(options), classes).best,
+            "score": task.best,
             "classes": classes,
             "test": {"split": test, "pictures": pictures.test, "left_out": without},
             "data": {
-                "folder": str(options.data),
+                "folder": str(options.data.resolve()),
                 "layout": source.layout,
                 "split": chosen.name,
                 "fingerprint": _fingerprint(head, (*chosen.records, *source.split(test))),

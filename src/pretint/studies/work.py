@@ -20,7 +20,7 @@ from PIL import Image
 from pretint import recipe
 from pretint.data.feed import Batch
 from pretint.data.record import VOID
-from pretint.errors import RunError
+from pretint.errors import DataError, RunError
 from pretint.experiments.fine_tuning import finetune
 from pretint.experiments.options import FinetuneOptions, with_sections
 from pretint.inference.evaluating import evaluate_task
@@ -64,6 +64,10 @@ def _fine_tuned(job: Mapping[str, Any]) -> dict[str, Any]:
     _wait_for(options.out)
     result = finetune(options, quiet=True, masks_seen=True)  # by the study, once
     parts = RunFolder.open(options.out).manifest["loaded"]["parts"]
+    if job["kind"] == "search" and not result.scores:
+        raise DataError(
+            f"--data {options.data}: nothing can be scored on the held-out masks, which are void throughout, so they choose no rate; give a single one of --rates"
+        )
     outcome: dict[str, Any] = {"loaded": result.loaded, "parts": parts, "held_out": result.scores, "rate": options.rate}
     if job["kind"] == "finetune":
         picture_scores = _PictureScores(keep_masks=job["keep_masks"])

@@ -57,20 +57,18 @@ class Classification(Task):
     def meter(self) -> "ClassificationScores":
         return ClassificationScores()
 
-    def frequencies(self, training: Sequence[Record], mask_map: Mapping[int, int]) -> list[float]:
-        """Share of the training pictures of each class.
-
-        Raises:
-            DataError: a picture has no label of these classes, or several.
-        """
-        labels = label_matrix(training, self.classes)
-        for record, count in zip(training, labels.sum(axis=1), strict=True):
+    def check(self, records: Sequence[Record], what: str, mend: str) -> None:
+        """As every task, and each picture has exactly one label of these classes; else it is a DataError too."""
+        super().check(records, what, mend)
+        for record, count in zip(records, label_matrix(records, self.classes).sum(axis=1), strict=True):
             if count != 1:
                 raise DataError(
                     f"{record.path}: has {count} of the classes {', '.join(self.classes)}; classification needs exactly one a "
                     "picture, so mend the labels or use --task multilabel"
                 )
-        return class_shares(labels.sum(axis=0), len(training))
+
+    def frequencies(self, training: Sequence[Record], mask_map: Mapping[int, int]) -> list[float]:
+        return class_shares(label_matrix(training, self.classes).sum(axis=0), len(training))
 
     def constant(self, frequencies: Sequence[float], shape: tuple[int, ...]) -> NDArray[Any]:
         """The frequencies, so that the commonest class wins everywhere."""

@@ -1,10 +1,9 @@
 """Makes an Objective of a task and its network: from scratch and from pretrained weights alike."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
 
 from pretint.data.feed import Batch
 from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
@@ -85,6 +84,9 @@ class HeldOutScores:
         self._meter.update(batch, self._objective.task.prediction(logits))
 
     def compute(self) -> dict[str, float]:
-        scores = {name: value for name, value in self._meter.compute().items() if isinstance(value, float)}
-        # A held-out part without any positive has no score; 0 chooses no checkpoint over another.
-        return {name: float(np.nan_to_num(value)) for name, value in scores.items()}
+        # What is undefined (masks that are void throughout) is left out, and so chooses no checkpoint.
+        return {
+            name: value
+            for name, value in self._meter.compute().items()
+            if isinstance(value, float) and not math.isnan(value)
+        }

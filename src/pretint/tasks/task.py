@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from pretint import recipe
 from pretint.data.feed import Batch
 from pretint.data.record import Record
+from pretint.data.splits import label_matrix
+from pretint.errors import DataError
 from pretint.methods import load
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.objective import Loss
@@ -66,6 +68,25 @@ class Task:
     def meter(self) -> ScoreMeter:
         """A fresh meter."""
         raise NotImplementedError
+
+    def check(self, records: Sequence[Record], what: str, mend: str) -> None:
+        """See that pictures can be scored.
+
+        Args:
+            records: of one list or part.
+            what: it is, as the subject of a sentence: ``--data DIR: the list test``.
+            mend: what to do where it cannot be scored.
+
+        Raises:
+            DataError: there are none, one has no labels, or none shows any of the classes.
+        """
+        if not records:
+            raise DataError(f"{what} has no pictures; {mend}")
+        if self.target == "labels" and not label_matrix(records, self.classes).any():
+            raise DataError(
+                f"{what} shows none of the classes {', '.join(self.classes)} in its {len(records)} pictures, so nothing can be "
+                f"scored on it; {mend}"
+            )
 
     def frequencies(self, training: Sequence[Record], mask_map: Mapping[int, int]) -> list[float]:
         """How often each class occurs in the training pictures: all that the constant predictor knows."""
