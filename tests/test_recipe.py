@@ -163,3 +163,14 @@ def test_merge() -> None:
     below = {"a": 1, "b": {"c": 1, "d": 2}}
     assert recipe.merge(below, {"b": {"c": 5}, "e-f": 3}) == {"a": 1, "b": {"c": 5, "d": 2}, "e_f": 3}
     assert below == {"a": 1, "b": {"c": 1, "d": 2}}
+
+
+def test_a_recipe_that_is_not_as_toml_is(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_bytes("# Größe\nsize = 64\n".encode("latin-1"))
+    with pytest.raises(OptionError, match=r"own.toml: is not UTF-8, as TOML is; save it so"):
+        options_from_call(VERBS["pretrain"], {**REQUIRED["pretrain"], "recipe": str(path)})
+    for words in ("for = 3", "[for]\ncgan = 3"):
+        path.write_text(words + "\n")
+        with pytest.raises(OptionError, match=r"own.toml: `for` holds sections by method"):
+            options_from_call(VERBS["pretrain"], {**REQUIRED["pretrain"], "recipe": str(path)})

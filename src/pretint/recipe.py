@@ -36,7 +36,10 @@ def read(verb: str, name: str) -> dict[str, Any]:
         path = Path(name)
         if not path.is_file():
             raise OptionError(f"--recipe {name}: there is no such file")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise OptionError(f"--recipe {name}: is not UTF-8, as TOML is; save it so") from None
     elif name in shipped(verb):
         text = (resources.files("pretint") / "recipes" / verb / f"{name}.toml").read_text(encoding="utf-8")
     else:

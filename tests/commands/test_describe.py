@@ -120,3 +120,11 @@ def test_neither_recipe_nor_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean paper?" in capsys.readouterr().err
     assert main(["describe", "paper", "--pictures", "0"]) == 2
     assert "--pictures 0" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_run_is_not_taken_for_a_recipe(tmp_path: Path) -> None:
+    for source in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(pretint.RunError, match=r"is no run \(it has no run.json\)"):
+            pretint.describe(source)
+    with pytest.raises(pretint.OptionError, match=r"--recipe bst: unknown"):
+        pretint.describe("bst")

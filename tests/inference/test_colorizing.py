@@ -136,6 +136,29 @@ def test_results_below_the_source_are_not_coloured_again(coloring_run: Path, pho
         assert files(photos / "coloured") == ["a.png", "b.JPG", "old/1920/c.png"]
 
 
+def test_only_results_below_the_source_are_left_alone(coloring_run: Path, photos: Path) -> None:
+    """Not all that lies below --out: there the pictures may lie themselves."""
+    result = pretint.colorize(photos, out=photos.parent, model=coloring_run)
+    assert len(result.written) == 3
+    with pytest.raises(OptionError, match=r"is the folder that is to be coloured"):
+        pretint.colorize(photos, out=photos, model=coloring_run)
+    only = photos.parent / "only"
+    pretint.colorize(photos, out=only / "coloured", model=coloring_run)
+    with pytest.raises(DataError, match=r"holds no pictures but those in --out"):
+        pretint.colorize(only, out=only / "coloured", model=coloring_run)
+
+
+def test_the_original_is_not_a_result_that_is_there(coloring_run: Path, photos: Path) -> None:
+    with pytest.raises(PretintError, match=r"is the original"):
+        pretint.colorize(photos / "a.png", out=photos, model=coloring_run)
+
+
+def test_a_folder_that_cannot_be_made(coloring_run: Path, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(PretintError, match=r"cannot be written"):
+        pretint.colorize(photos, out=tmp_path / "file", model=coloring_run)
+
+
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
     """Twelve pictures of several sizes; the third is broken."""

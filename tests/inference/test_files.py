@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 from pretint.errors import DataError, OptionError, ResourceError, WeightsError
 from pretint.inference import files
@@ -257,3 +257,13 @@ def test_48_megapixels_take_less_than_two_gigabytes(tmp_path, out):
         check=True,
     )
     assert int(ran.stdout) < 1_500_000  # kilobytes; leaves half a gigabyte for the network
+
+
+@pytest.mark.parametrize("out", ["out.jpg", "out.png"])
+def test_text_in_exif_stays_byte_for_byte(grey_picture, tmp_path, out):
+    """Also what is not ASCII: cameras and programs write UTF-8 there."""
+    name = "Jörg Müller".encode()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = name
+    picture = colorized(grey_picture, tmp_path, "in.jpg", out, exif=exif)
+    assert picture.getexif()[ExifTags.Base.Artist].encode("latin-1") == name

@@ -1,6 +1,7 @@
 """New pictures: a table of probabilities, masks in VOC's palette at the picture's own size, overlays."""
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from skimage.color import rgb2lab
 
 import pretint
 from pretint.data.masks import voc_palette
-from pretint.errors import DataError, PretintError, WeightsError
+from pretint.errors import DataError, OptionError, PretintError, ResourceError, WeightsError
 from pretint.inference.models import load_task
 from tests.conftest import paint
 
@@ -121,3 +122,32 @@ def test_two_pictures_with_one_name(segmentation_run: Path, masked: Path, tmp_pa
 def test_a_run_without_a_task(coloring_run: Path, labelled: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="needs one of pretint finetune"):
         pretint.predict(coloring_run, labelled, out=tmp_path / "out")
+
+
+def test_what_is_there_is_not_replaced(
+    multilabel_run: Path, segmentation_run: Path, labelled: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    (out / "masks").mkdir(parents=True)
+    for name in ("labels.csv", "masks/00.png"):
+        (out / name).write_text("somebody's own work")
+    for run, held in ((multilabel_run, "labels.csv"), (segmentation_run, "masks")):
+        with pytest.raises(OptionError, match=rf"holds {held} already; choose another folder, or add --overwrite"):
+            pretint.predict(run, labelled / "00.png", out=out)
+    assert [(out / name).read_text() for name in ("labels.csv", "masks/00.png")] == ["somebody's own work"] * 2
+    pretint.predict(multilabel_run, labelled / "00.png", out=out, overwrite=True)
+    assert table(out / "labels.csv")[0] == ["file", "warm", "bright"]
+
+
+def test_names_that_are_no_characters(multilabel_run: Path, labelled: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"m\xfcller.png")
+    (tmp_path / "old").mkdir()
+    shutil.copy(labelled / "00.png", tmp_path / "old" / name)
+    pretint.predict(multilabel_run, tmp_path / "old", out=tmp_path / "out")
+    assert b"m\xfcller.png" in (tmp_path / "out" / "labels.csv").read_bytes()
+
+
+def test_a_folder_that_cannot_be_made(multilabel_run: Path, labelled: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(ResourceError, match=r"cannot be written"):
+        pretint.predict(multilabel_run, labelled, out=tmp_path / "file" / "out")

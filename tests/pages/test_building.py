@@ -1,6 +1,7 @@
 """From folders to a page: what is recognised, where the page goes, what is refused."""
 
 import json
+import shlex
 
 import pytest
 
@@ -81,3 +82,11 @@ def test_what_cannot_be_told_is_refused_by_name(tmp_path):
     with pytest.raises(RunError, match=r"run\.json: is damaged"):
         build([run], None, lambda _: None)
     assert not list(tmp_path.rglob("report.html"))
+
+
+def test_commands_are_quoted_for_a_shell(tmp_path):
+    run = finetuning(tmp_path / "mein ordner" / "lauf 1")
+    _, reader = built([run])
+    assert shlex.split(reader.texts("code")[-1]) == ["pretint", "report", str(run)]
+    folder = write_study(tmp_path / "eine studie", study())
+    assert shlex.split(built([folder])[1].texts("code")[-1]) == ["pretint", "report", str(folder)]

@@ -103,7 +103,7 @@ def test_the_document_is_whole(out):
     (summary,) = made["summary"]
     assert all(word in summary for word in ("2400 made scenes", "200 labelled", "300 scenes", "4.0 minutes"))
     assert made["seconds"] == 240.0
-    assert made["commands"] == [f"pretint demo --out {out} --seed 3"]
+    assert made["commands"] == [f"pretint demo --out {out} --seed 3 --unlabelled 2400 --labelled 200 --test 300"]
     tables = made["sections"][0]["tables"]
     assert tables[0]["columns"] == ["arm", "loaded", "mAP, points", "F1, micro, points", "F1, macro, points"]
     assert [row[:3] for row in tables[0]["rows"]] == [

@@ -11,7 +11,7 @@ import tyro
 from pretint import recipe
 from pretint.commands.pretrain import SCHEMA
 from pretint.commands.resolve import options_from_call, plain_options
-from pretint.errors import OptionError
+from pretint.errors import OptionError, RunError
 from pretint.shipped import NAME, as_text, where
 
 
@@ -47,10 +47,11 @@ def command(arguments: Sequence[str]) -> None:
     if options.json:
         print(json.dumps(result, indent=2))
         return
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from pretint.terminal import Terminal
+
+    console = Terminal()
     table = Table(
         "network", "trainable", "total", "multiply-adds a picture", title=f"{options.source}", title_justify="left"
     )
@@ -75,6 +76,10 @@ def _run(options: DescribeOptions) -> dict[str, Any]:
         return describe_weights(where(options.source))
     if is_run(options.source):
         return describe_run(RunFolder.open(Path(options.source)))
+    if (path := Path(options.source)).is_dir() or (len(path.parts) > 1 and path.suffix != ".toml"):
+        raise RunError(
+            f"{options.source}: is no run (it has no run.json) and no file of weights or recipe; name one of these"
+        )
     values = recipe.as_values(options_from_call(SCHEMA, {"recipe": options.source, "data": ["."], "out": "."}))
     return describe_recipe({k: v for k, v in values.items() if k not in ("data", "out", "resume")}, options.pictures)
 

@@ -10,6 +10,7 @@ import tyro
 
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
+from pretint.shipped import as_text
 
 if TYPE_CHECKING:
     from pretint.inference.predicting import PredictResult
@@ -25,20 +26,25 @@ class PredictOptions:
     """Pictures, or folders of pictures."""
     out: Path
     """Folder for labels.csv, or for masks/ and overlays/."""
+    overwrite: bool = False
+    """Replace labels.csv, or masks and overlays, that are in --out already."""
 
     def __post_init__(self) -> None:
         if not self.paths:
             raise OptionError("predict: name at least one picture or folder after the run")
 
 
-def predict(run: str | Path, paths: str | Path | Sequence[str | Path], *, out: str | Path) -> "PredictResult":
+def predict(
+    run: str | Path, paths: str | Path | Sequence[str | Path], *, out: str | Path, overwrite: bool = False
+) -> "PredictResult":
     """Predict for pictures; options as in ``pretint predict``.
 
     Raises:
-        PretintError: no pictures, or a run that is no fine-tuning.
+        PretintError: no pictures, a run that is no fine-tuning, or results in ``out`` already.
     """
     chosen = [paths] if isinstance(paths, str | Path) else paths
-    return _run(PredictOptions(run=str(run), paths=tuple(map(Path, chosen)), out=Path(out)), quiet=True)
+    options = PredictOptions(run=as_text(run), paths=tuple(map(Path, chosen)), out=Path(out), overwrite=overwrite)
+    return _run(options, quiet=True)
 
 
 def command(arguments: Sequence[str]) -> None:
@@ -55,4 +61,4 @@ def _run(options: PredictOptions, quiet: bool) -> "PredictResult":
     from pretint.training.progress import counting
 
     with counting("predicting", quiet) as progress:
-        return predict_files(options.run, options.paths, options.out, progress)
+        return predict_files(options.run, options.paths, options.out, progress, overwrite=options.overwrite)

@@ -74,6 +74,8 @@ def _layers(schema: Schema, given: Mapping[str, Any]) -> tuple[type[Any], dict[s
     name = given.get("recipe", defaults["recipe"])
     values = recipe.read(schema.recipes or schema.verb, name)
     conditional = values.pop("for", {})
+    if not isinstance(conditional, Mapping) or not all(isinstance(one, Mapping) for one in conditional.values()):
+        raise OptionError(f"recipe {name}: `for` holds sections by method, such as [for.cgan]")
     weights = given.get(schema.weights, ())
     told = (schema.architecture(str(one)) for one in ([weights] if isinstance(weights, str) else weights))
     values = recipe.merge(values, next(filter(None, told), {}))

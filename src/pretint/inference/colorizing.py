@@ -27,6 +27,7 @@ from pretint.inference.models import Setting, Trained, best_device, load_pretext
 from pretint.inference.small_maps import Precision, arithmetic, prepare
 from pretint.networks.unet import Dropout, set_dropout_at_inference
 from pretint.pretexts.pretext import ColorizationPretext
+from pretint.run_folder import make_folder
 from pretint.training.hardware import choose_precision
 from pretint.training.options import LoopOptions
 
@@ -172,12 +173,12 @@ def colorize_files(
                 if ended.is_set():
                     break
                 numbered = target.with_stem(f"{target.stem}-{sample + 1}") if samples > 1 else target
-                if numbered.exists() and not overwrite:
+                if numbered.exists() and not overwrite and not numbered.samefile(source):
                     done.present.append(numbered)
                     continue
-                numbered.parent.mkdir(parents=True, exist_ok=True)
                 predictor = partial(colorizer, seed=seed * 1_000_003 + sample)
                 try:
+                    make_folder(numbered.parent)
                     colorize_file(source, numbered, predictor, colorizer.size)
                 except (DataError, ResourceError) as error:
                     done.refused.append((source, str(error)))
@@ -254,9 +255,13 @@ def _pixels(path: Path) -> int:
 def _jobs(paths: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     """Pairs of source and target, each target once."""
     jobs: dict[Path, Path] = {}
+    there = out.resolve()
     for path in paths:
+        here = path.resolve()
+        if path.is_dir() and here == there:
+            raise OptionError(f"--out {out}: is the folder that is to be coloured; choose another")
         for source, below in pictures_below(path):
-            if path.is_dir() and source.resolve().is_relative_to(out.resolve()):
+            if path.is_dir() and there.is_relative_to(here) and source.resolve().is_relative_to(there):
                 continue  # what an earlier call wrote below the folder that is coloured
             target = out / below.parent / default_name(source)
             if target in jobs and jobs[target] != source:
@@ -264,4 +269,6 @@ def _jobs(paths: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
                     f"{jobs[target]} and {source} would both be written to {target}; colour them into two folders"
                 )
             jobs[target] = source
+    if not jobs:
+        raise DataError(f"{', '.join(map(str, paths))}: holds no pictures but those in --out {out}")
     return [(source, target) for target, source in jobs.items()]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, TiffTags
 
 from pretint.data.reading import read_rgb
 from pretint.errors import OptionError, ResourceError, WeightsError
@@ -125,7 +125,11 @@ def _exif(image: Image.Image, width: int, height: int) -> bytes:
         old, new = image.getexif(), Image.Exif()
         for tag, value in old.items():
             if tag not in _STORAGE_TAGS:
-                new[tag] = dict(old.get_ifd(tag)) if tag in _FOLDERS else value
+                new[tag] = (
+                    {t: _text_as_it_was(t, v) for t, v in old.get_ifd(tag).items()}
+                    if tag in _FOLDERS
+                    else _text_as_it_was(tag, value)
+                )
         if ExifTags.Base.Orientation in new:
             new[ExifTags.Base.Orientation] = 1
         details: dict[int, Any] = new.get(ExifTags.IFD.Exif, {})
@@ -135,6 +139,12 @@ def _exif(image: Image.Image, width: int, height: int) -> bytes:
         return new.tobytes() if len(new) else b""
     except Exception:  # Pillow raises many kinds on malformed blocks, and a picture is worth more than its EXIF
         return b""
+
+
+def _text_as_it_was(tag: int, value: Any) -> Any:
+    """The bytes of a text, which Pillow reads as Latin-1 and would write as ASCII with question marks."""
+    is_text = isinstance(value, str) and not value.isascii() and TiffTags.lookup(tag).type == TiffTags.ASCII
+    return value.encode("latin-1", "replace") if is_text else value
 
 
 def _profile(image: Image.Image) -> bytes:

@@ -13,10 +13,12 @@ from PIL import Image
 
 from pretint.data.layouts.pictures import pictures_below
 from pretint.data.masks import overlaid, voc_palette
-from pretint.errors import DataError, PretintError
+from pretint.errors import DataError, OptionError, PretintError
 from pretint.inference.applying import picture_logits, read_picture
 from pretint.inference.models import TaskModel, best_device, load_task
-from pretint.run_folder import write_atomically
+from pretint.run_folder import make_folder, write_atomically
+
+LABELS = "labels.csv"
 
 
 @dataclass
@@ -33,7 +35,12 @@ class PredictResult:
 
 
 def predict_files(
-    run: Path | str, paths: Sequence[Path], out: Path, progress: Callable[[int, int], None] | None = None
+    run: Path | str,
+    paths: Sequence[Path],
+    out: Path,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> PredictResult:
     """Predict for pictures and folders of pictures.
 
@@ -41,9 +48,14 @@ def predict_files(
     class indices) and ``out/overlays/NAME.png``, at the picture's own size.
 
     Raises:
-        PretintError: no pictures, none that can be read, or a run that is no fine-tuning.
+        PretintError: no pictures, none that can be read, a run that is no fine-tuning, or results (which may be the labels that somebody
+            made) in ``out`` already, unless they are to be overwritten.
     """
     model = load_task(run)
+    kinds = ("masks", "overlays") if model.task.target == "mask" else (LABELS,)
+    present = next((name for name in kinds if (out / name).exists()), None)
+    if present and not overwrite:
+        raise OptionError(f"--out {out}: holds {present} already; choose another folder, or add --overwrite")
     device = best_device()
     model.network.to(device)
     result = PredictResult()
@@ -64,11 +76,12 @@ def predict_files(
     if result.refused and not (result.written or rows):
         raise PretintError(result.refused[0][1])
     if rows:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([["file", *model.task.classes], *rows])
-        write_atomically(out / "labels.csv", text.getvalue().encode())
-        result.written.append(out / "labels.csv")
+        # A file's name may hold what is no character.
+        write_atomically(out / LABELS, text.getvalue().encode(errors="surrogateescape"))
+        result.written.append(out / LABELS)
     return result
 
 
@@ -99,7 +112,7 @@ def _write_masks(model: TaskModel, rgb: NDArray[np.uint8], out: Path, name: Path
     written = []
     for folder, picture in (("masks", mask), ("overlays", Image.fromarray(overlaid(rgb, classes)))):
         target = out / folder / name.with_name(f"{name.name}.png")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         content = io.BytesIO()
         picture.save(content, format="PNG")
         write_atomically(target, content.getvalue())

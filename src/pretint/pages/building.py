@@ -1,6 +1,7 @@
 """From folders to a page: finds out whether they are runs, a study or a demo, and writes their report. Loads no torch."""
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,8 @@ def build(paths: Sequence[Path], out: Path | None, command_of: Callable[[Mapping
     if not alone:
         runs = list({run.resolve(): run for path in paths for run in _runs(path)}.values())
         known = [command_of(run_folder.RunFolder.open(run).manifest) for run in runs]
-        shown = " ".join(map(str, paths))
-        again = [*filter(None, known), f"pretint report {shown}" + (f" --out {out}" if out else "")]
+        written = ["pretint", "report", *map(str, paths), *(["--out", str(out)] if out else [])]
+        again = [*filter(None, known), shlex.join(written)]
         document = runs_document(runs, again)
     elif _is_demo(alone[0]):
         document = _demo(alone[0])

@@ -1,5 +1,6 @@
 """The demo's report: what the two arms scored, what was learned about colour, and what may be concluded. Loads no torch."""
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -77,7 +78,10 @@ def demo_document(
             "Their design was fixed before any transfer was looked at. Photographs are harder; a result here says nothing of them.",
             "One seed an arm. The difference between the arms holds for this seed; how sure it is needs several.",
         ],
-        "commands": [f"pretint demo --out {out} --seed {options['seed']}"],
+        "commands": [
+            shlex.join(["pretint", "demo", "--out", str(out)])
+            + "".join(f" --{name} {options[name]}" for name in ("seed", "unlabelled", "labelled", "test"))
+        ],
         "environment": shown_environment(run.manifest["environment"]),
         "results": {"transfer": scores, "differences": differences, "colorization": colours, "psnr_gain": gain},
         "options": dict(options),

@@ -5,6 +5,7 @@ whole after every cell, and from the folders of its runs. So the report can be b
 """
 
 import json
+import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -324,7 +325,7 @@ def _notes(study: Study) -> list[str]:
 
 
 def _commands(study: Study, folder: Path) -> list[str]:
-    return [*([study.command] if study.command else []), f"pretint report {folder}"]
+    return [*([study.command] if study.command else []), shlex.join(["pretint", "report", str(folder)])]
 
 
 def _sentence(name: str, words: str) -> str:
