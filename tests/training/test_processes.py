@@ -65,13 +65,50 @@ def test_two_processes(whole: dict[str, Outcome], pictures: Path, masked: Path, 
 
 def test_two_processes_by_the_command(start_command, pictures: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """The command starts its second process by itself."""
-    process = start_command(
+    arguments = (
         "pretrain", "--data", pictures, "--out", tmp_path / "run", "--pretext", "regression", "--size", 16, "--epochs", 2,
         "--batch-size", 4, "--backbone", "unet", "--unet.width", 0.1, "--validation", 4, "--loop.devices", 2, "--loop.accelerator", "cpu",
         "--loop.workers", 0, "--loop.log-every", 1,
     )  # fmt: skip
+    process = start_command(*arguments)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     run = RunFolder.open(tmp_path / "run")
     assert run.manifest["state"] == "finished"
     assert [entry["step"] for entry in run.metrics() if entry["kind"] == "train"] == [1, 2, 3, 4, 5, 6]
+    # The second process would wait for the first, and tell of it in a traceback.
+    again = start_command(*arguments)
+    _, errors = again.communicate(timeout=120)
+    assert again.returncode == 2
+    assert errors.splitlines() == [
+        f"pretint: --out {tmp_path / 'run'}: holds a run already; choose another folder, or add --resume to go on with it"
+    ]
+
+
+def test_the_second_process_fails_alone(tmp_path: Path) -> None:
+    """The first says so, and that it ended; what the second had to say stands above."""
+    script = tmp_path / "training.py"
+    script.write_text(ALONE)
+    process = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment(), timeout=120)
+    assert process.returncode == 3, process.stderr
+    assert "another process of this training has ended" in process.stdout
+
+
+ALONE = """
+import os, sys
+from pretint.errors import PretintError
+from pretint.training.hardware import ending_together, start_fabric
+from pretint.training.options import LoopOptions
+
+fabric, _ = start_fabric(LoopOptions(accelerator="cpu", devices=2), "float32")
+try:
+    with ending_together(fabric):
+        fabric.barrier()
+        if fabric.global_rank == 1:
+            print("the disk is full", flush=True)
+            os._exit(2)
+        fabric.barrier()
+except PretintError as error:
+    print(error)
+    sys.exit(3)
+"""

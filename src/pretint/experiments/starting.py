@@ -24,7 +24,7 @@ from pretint.experiments.options import TrainingOptions, differences
 from pretint.networks.build import build_backbone
 from pretint.objective import Objective
 from pretint.run_folder import RunFolder
-from pretint.training.hardware import choose_precision, start_fabric
+from pretint.training.hardware import choose_precision, ending_together, start_fabric
 from pretint.training.loop import Loop
 from pretint.training.memory import is_out_of_memory
 from pretint.training.schedule import size_at
@@ -64,7 +64,7 @@ class Start:
         Raises:
             RunError: another training holds it.
         """
-        with self.run.locked() if self.first else nullcontext():
+        with ending_together(self.fabric), self.run.locked() if self.first else nullcontext():
             before = {name: self.run.manifest.get(name) for name in self.begun}
             self.note(**self.begun)
             try:
@@ -115,17 +115,20 @@ def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
     here = {**environment(), "device": fabric.device.type, "devices": fabric.world_size}
     manifest = {"kind": kind, "options": values, "state": "running", "environment": here}
     remark, entries = "", {}
-    if fabric.is_global_zero:
-        if resumed:
-            run = RunFolder.open(options.out)
-            step = (run.pointer("last") or {"step": 0})["step"]
-            environments, remark = continued(run.manifest, here, step=step)
-            entries = {"state": "running", **({"environments": environments} if remark else {})}
-        else:
-            values["loop"]["precision"] = precision
-            command = shlex.join(["pretint", *sys.argv[1:]]) if Path(sys.argv[0]).name == "pretint" else None
-            RunFolder.create(options.out, {**manifest, "command": command, "begun": time.strftime("%Y-%m-%d %H:%M:%S")})
-    fabric.barrier()
+    with ending_together(fabric):
+        if fabric.is_global_zero:
+            if resumed:
+                run = RunFolder.open(options.out)
+                step = (run.pointer("last") or {"step": 0})["step"]
+                environments, remark = continued(run.manifest, here, step=step)
+                entries = {"state": "running", **({"environments": environments} if remark else {})}
+            else:
+                values["loop"]["precision"] = precision
+                command = shlex.join(["pretint", *sys.argv[1:]]) if Path(sys.argv[0]).name == "pretint" else None
+                RunFolder.create(
+                    options.out, {**manifest, "command": command, "begun": time.strftime("%Y-%m-%d %H:%M:%S")}
+                )
+        fabric.barrier()
     workers = options.loop.workers if options.loop.workers >= 0 else min(8, cores())
     started = Start(RunFolder.open(options.out), fabric, workers, resumed, quiet, entries)
     started.say(chosen)

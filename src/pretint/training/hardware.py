@@ -1,15 +1,20 @@
 """Chooses device and arithmetic, and says why."""
 
 import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from pretint.errors import OptionError
+from pretint.errors import Interrupted, OptionError, ResourceError
 from pretint.training.options import LoopOptions
 
 if TYPE_CHECKING:
+    import subprocess
+
     from lightning_fabric import Fabric
 
 _FABRIC_NAMES = {"float32": "32-true", "bf16": "bf16-mixed"}
@@ -71,6 +76,39 @@ def start_fabric(options: LoopOptions, precision: str) -> tuple["Fabric", str]:
     chosen, reason = choose_precision(options)
     why = reason if chosen == precision else "as the run was begun"
     return fabric, f"device: {fabric.device} x {fabric.world_size}; precision: {precision} ({why})"
+
+
+@contextmanager
+def ending_together(fabric: "Fabric") -> Iterator[None]:
+    """Where one of several processes fails in the block, all end: the others would wait for it, and tell of that in tracebacks.
+
+    Raises:
+        ResourceError: in the process that started the others, where one of these has ended by itself.
+    """
+    others = getattr(fabric.strategy.launcher, "procs", [])  # of the process that started them; the others know none
+    try:
+        yield
+    except Interrupted:  # all save, and end by themselves
+        raise
+    except BaseException as error:
+        lost = isinstance(error, RuntimeError) and _any_ended(others)
+        for process in others:
+            process.kill()
+        if lost:
+            raise ResourceError(
+                "another process of this training has ended, most likely for what stands above; mend that, and --resume goes on"
+            ) from error
+        raise
+
+
+def _any_ended(processes: Sequence["subprocess.Popen[bytes]"]) -> bool:
+    """Whether one of them has ended, or does within a second: a connection breaks before its process is gone."""
+    until = time.monotonic() + 1
+    while processes and time.monotonic() < until:
+        if any(process.poll() is not None for process in processes):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _cpu_flags() -> set[str]:
