@@ -63,7 +63,9 @@ def command(arguments: Sequence[str]) -> None:
     for line in _lines(result.get("weights", {})):
         console.print(line)
     if "files" in result:
-        console.print(f"{result['state']} at step {result['done']:,}; best checkpoint: {result['best'] or 'none yet'}")
+        best = result["best"]
+        told = f"of step {best['step']:,}, {best['score']} {best['value']:.4g}" if best else "none yet"
+        console.print(f"{result['state']} at step {result['done']:,}; best checkpoint: {told}")
         for name, size in result["files"].items():
             console.print(f"  {size:>12,}  {name}")
 
