@@ -285,6 +285,9 @@ def test_a_resume_that_is_refused_leaves_the_run_as_it_was(
     Image.new("RGB", (40, 40), (90, 90, 90)).save(photos / "grey.png")
     out = tmp_path / "run"
     pretint.pretrain(data=photos, out=out, **PRETRAIN)
+    manifest = RunFolder.open(out).manifest
+    manifest["environment"]["torch"] = "0.1"  # another environment, which a resume would note
+    RunFolder.open(out).write_manifest(manifest)
     kept = {path.name: path.read_bytes() for path in out.iterdir() if path.suffix in (".json", ".jsonl", ".tsv")}
     assert b"grey.png" in kept["left_out.tsv"]
     assert "the pictures have changed" in refused("pretrain", data=masked / "images", out=out, resume=True)

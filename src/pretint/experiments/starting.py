@@ -65,13 +65,14 @@ class Start:
             RunError: another training holds it.
         """
         with ending_together(self.fabric), self.run.locked() if self.first else nullcontext():
-            before = {name: self.run.manifest.get(name) for name in self.begun}
+            before = self.run.manifest
             self.note(**self.begun)
             try:
                 yield
             except BaseException:
                 if self.run.manifest["state"] == "running":  # what happens in the training itself is noted there
-                    self.note(**(before if self.resumed else {"state": "failed"}))
+                    if self.first:
+                        self.run.write_manifest(before if self.resumed else {**self.run.manifest, "state": "failed"})
                 raise
 
     def note(self, **entries: Any) -> None:
