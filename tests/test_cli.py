@@ -120,7 +120,9 @@ def test_the_package_knows_its_verbs() -> None:
         pretint.pretrane  # noqa: B018
 
 
-@pytest.mark.parametrize("arguments", [["describe", "paper"], ["describe", "paper", "--json"]])
+@pytest.mark.parametrize(
+    "arguments", [["describe", "paper"], ["describe", "paper", "--json"], ["--help"], ["--version"]]
+)
 def test_a_reader_who_leaves_is_no_fault(arguments: list[str], tmp_path: Path) -> None:
     """As `pretint describe paper | head -1`, whose reader is gone before the first byte here."""
     reading, writing = os.pipe()

@@ -1,5 +1,7 @@
 """What is printed is what is meant, whatever stands in the names of files and classes."""
 
+import io
+
 import pytest
 from rich.table import Table
 
@@ -20,3 +22,19 @@ def test_stderr_and_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal(errors=True).print("heard")
     Terminal(errors=True, quiet=True).print("unheard")
     assert capsys.readouterr() == ("", "heard\n")
+
+
+def test_readers_who_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of results: the command line ends well. Of progress: what is done goes on."""
+
+    class Left(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stdout", Left())
+    monkeypatch.setattr("sys.stderr", Left())
+    with pytest.raises(BrokenPipeError):
+        Terminal().print("results")
+    progress = Terminal(errors=True)
+    for _ in range(2):
+        progress.print("progress")

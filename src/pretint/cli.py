@@ -50,14 +50,18 @@ begin:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; gives back the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(USAGE.format(verbs="\n".join(f"  {verb:<10}{words}" for verb, words in VERBS.items())), end="")
-        return 0 if arguments else 2
-    if arguments[0] == "--version":
-        print(f"pretint {__version__}")
-        return 0
-    verb, *rest = arguments
     try:
+        if not arguments or arguments[0] in ("-h", "--help", "help"):
+            print(
+                USAGE.format(verbs="\n".join(f"  {verb:<10}{words}" for verb, words in VERBS.items())),
+                end="",
+                flush=True,
+            )
+            return 0 if arguments else 2
+        if arguments[0] == "--version":
+            print(f"pretint {__version__}", flush=True)
+            return 0
+        verb, *rest = arguments
         if verb not in VERBS:
             raise PretintError(f"{verb}: is no verb of pretint; {suggest(verb, VERBS)}")
         raise_allocator_thresholds()
@@ -73,8 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("pretint: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # or Python would complain of it once more at its end
+        # Else Python would complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return 0

@@ -15,5 +15,7 @@ class Terminal(Console):
         super().__init__(stderr=errors, quiet=quiet, highlight=False, markup=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
-        """Leaves it to the command line, which ends well; rich would exit with 1."""
-        raise BrokenPipeError
+        """A reader of results who leaves is left to the command line, which ends well; one of progress ends no training."""
+        if not self.stderr:
+            raise BrokenPipeError
+        self.quiet = True

@@ -122,9 +122,12 @@ def test_neither_recipe_nor_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--pictures 0" in capsys.readouterr().err
 
 
-def test_a_folder_without_a_run_is_not_taken_for_a_recipe(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_not_taken_for_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for source in (tmp_path, tmp_path / "gone"):
         with pytest.raises(pretint.RunError, match=r"is no run \(it has no run.json\)"):
             pretint.describe(source)
     with pytest.raises(pretint.OptionError, match=r"--recipe bst: unknown"):
         pretint.describe("bst")
+    (tmp_path / "paper").mkdir()  # a recipe's name means the recipe
+    monkeypatch.chdir(tmp_path)
+    assert {"generator", "discriminator"} <= pretint.describe("paper")["networks"].keys()

@@ -149,8 +149,10 @@ def test_only_results_below_the_source_are_left_alone(coloring_run: Path, photos
 
 
 def test_the_original_is_not_a_result_that_is_there(coloring_run: Path, photos: Path) -> None:
-    with pytest.raises(PretintError, match=r"is the original"):
-        pretint.colorize(photos / "a.png", out=photos, model=coloring_run)
+    """And where one would be written over, none of the others is coloured before that is said."""
+    with pytest.raises(OptionError, match=r"a.png is the original"):
+        pretint.colorize([photos / "old" / "1920" / "c.webp", photos / "a.png"], out=photos, model=coloring_run)
+    assert not (photos / "c.png").exists()
 
 
 def test_a_folder_that_cannot_be_made(coloring_run: Path, photos: Path, tmp_path: Path) -> None:

@@ -114,9 +114,12 @@ def test_leaks_are_looked_for_in_what_was_trained_on(
 
 
 def test_leaks_are_looked_for_in_what_a_fine_tuning_began_from(
-    pictures: Path, coloring_run: Path, masked: Path, tmp_path: Path
+    pictures: Path, coloring_run: Path, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretint.finetune(data=masked, out=tmp_path / "tuned", init=coloring_run, **FINETUNE | {"epochs": 1})
+    """Wherever that was named from."""
+    monkeypatch.chdir(coloring_run.parent)
+    pretint.finetune(data=masked, out=tmp_path / "tuned", init=coloring_run.name, **FINETUNE | {"epochs": 1})
+    monkeypatch.chdir(tmp_path)
     test = [Record(id="copy", path=pictures / "03.png")]
     found = checks.leaks([arm(tmp_path / "tuned")], test, tmp_path, keep=False, quiet=True)
     assert found.ids == {"copy"}

@@ -363,4 +363,18 @@ def test_test_pictures_that_cannot_be_scored_are_told_first(parted: Path, colori
     (data / "labels.csv").write_text("\n".join(changed) + "\n")
     with pytest.raises(DataError, match=r"the list test shows none of the classes warm, bright in its 10 pictures"):
         pretint.compare(data=data, out=tmp_path / "study", arms=[f"mine={coloring_run}"], **STUDY)
-    assert not list((tmp_path / "study").glob("cells/*"))
+    assert not (tmp_path / "study").exists()
+
+
+def test_held_out_pictures_that_cannot_be_scored_are_told_first(
+    parted: Path, coloring_run: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(parted, tmp_path / "data"))
+    lines = (data / "labels.csv").read_text().splitlines()
+    rare = [f"{line.split(',')[0]},{int(i in (1, 2) or i > 20)},0,{line.split(',')[3]}" for i, line in enumerate(lines)]
+    (data / "labels.csv").write_text("\n".join([lines[0], *rare[1:]]) + "\n")
+    with pytest.raises(
+        DataError, match=r"--validation 4: the held-out part \(seed \d\) shows none of the classes warm"
+    ):
+        pretint.compare(data=data, out=tmp_path / "study", arms=[f"mine={coloring_run}"], classes=["warm"], **STUDY)
+    assert not (tmp_path / "study").exists()

@@ -78,7 +78,10 @@ def _run(options: DescribeOptions) -> dict[str, Any]:
         return describe_weights(where(options.source))
     if is_run(options.source):
         return describe_run(RunFolder.open(Path(options.source)))
-    if (path := Path(options.source)).is_dir() or (len(path.parts) > 1 and path.suffix != ".toml"):
+    path = Path(options.source)
+    if options.source not in recipe.shipped("pretrain") and (
+        path.is_dir() or (len(path.parts) > 1 and path.suffix != ".toml")
+    ):
         raise RunError(
             f"{options.source}: is no run (it has no run.json) and no file of weights or recipe; name one of these"
         )

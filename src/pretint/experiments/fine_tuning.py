@@ -13,13 +13,14 @@ from pretint.data.masks import validate_masks
 from pretint.data.record import Record, Source, fingerprint
 from pretint.data.splits import carve_validation, label_matrix, subset
 from pretint.errors import DataError, OptionError
-from pretint.experiments.architecture import RANDOM_FROZEN
+from pretint.experiments.architecture import FROM_NOTHING, RANDOM_FROZEN
 from pretint.experiments.initializing import initialize
 from pretint.experiments.options import FinetuneOptions
 from pretint.experiments.results import FinetuneResult
 from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of_best, seed_weights
 from pretint.inference.models import build_task_network
 from pretint.methods import load
+from pretint.shipped import where
 from pretint.tasks.fine_tuning import FineTuning, Schedule
 
 
@@ -80,6 +81,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
         start.note(
             classes=classes,
             loaded=account.as_dict(),
+            init=None if options.init in FROM_NOTHING else str(where(options.init).resolve()),
             constant=task.frequencies(training, source.mask_map),
             data={
                 "folder": str(options.data.resolve()),

@@ -211,7 +211,8 @@ def _check_numbers(options: Any, prefix: str = "--") -> None:
         value = getattr(options, entry.name)
         if is_dataclass(value):
             _check_numbers(value, f"{prefix}{entry.name.replace('_', '-')}.")
-        elif isinstance(value, float) and not math.isfinite(value):
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
             raise OptionError(f"{prefix}{entry.name.replace('_', '-')} {value}: must be a finite number")
 
 

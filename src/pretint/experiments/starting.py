@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,9 @@ class Start:
             try:
                 yield
             except BaseException:
-                if self.run.manifest["state"] == "running":  # what happens in the training itself is noted there
-                    if self.first:
-                        self.run.write_manifest(before if self.resumed else {**self.run.manifest, "state": "failed"})
+                now = self.run.manifest
+                if self.first and now["state"] == "running":  # what happens in the training itself is noted there
+                    self.run.write_manifest(before if self.resumed else {**now, "state": "failed"})
                 raise
 
     def note(self, **entries: Any) -> None:
@@ -83,7 +83,8 @@ class Start:
     def say(self, line: str) -> None:
         """A line on stderr, from the first process alone."""
         if not self.quiet and self.first:
-            print(line, file=sys.stderr)
+            with suppress(BrokenPipeError):  # a reader of progress who leaves ends no training
+                print(line, file=sys.stderr)
 
     def check_fingerprint(self, fingerprint: str) -> str:
         """The fingerprint of the data, which must be that of the resumed run.

@@ -161,6 +161,9 @@ def colorize_files(
     """
     colorizer = TrainedColorizer(model, random=samples > 1, setting=setting, precision=precision)
     jobs = _jobs(paths, out)
+    for source, target in jobs if samples == 1 else ():
+        if target.exists() and target.samefile(source):
+            raise OptionError(f"--out {out}: {source} is the original and would be written over; choose another folder")
     result = ColorizeResult(how=colorizer.how)
     ended = threading.Event()
     room = _Room(PIXELS_IN_HAND)
@@ -173,7 +176,7 @@ def colorize_files(
                 if ended.is_set():
                     break
                 numbered = target.with_stem(f"{target.stem}-{sample + 1}") if samples > 1 else target
-                if numbered.exists() and not overwrite and not numbered.samefile(source):
+                if numbered.exists() and not overwrite:
                     done.present.append(numbered)
                     continue
                 predictor = partial(colorizer, seed=seed * 1_000_003 + sample)

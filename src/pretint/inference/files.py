@@ -125,11 +125,7 @@ def _exif(image: Image.Image, width: int, height: int) -> bytes:
         old, new = image.getexif(), Image.Exif()
         for tag, value in old.items():
             if tag not in _STORAGE_TAGS:
-                new[tag] = (
-                    {t: _text_as_it_was(t, v) for t, v in old.get_ifd(tag).items()}
-                    if tag in _FOLDERS
-                    else _text_as_it_was(tag, value)
-                )
+                new[tag] = dict(old.get_ifd(tag)) if tag in _FOLDERS else _text_as_it_was(tag, value)
         if ExifTags.Base.Orientation in new:
             new[ExifTags.Base.Orientation] = 1
         details: dict[int, Any] = new.get(ExifTags.IFD.Exif, {})

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pretint.data.duplicates import Copies, near_copies
-from pretint.data.layouts import open_pool
+from pretint.data.layouts import open_pool, open_source
 from pretint.data.looks import LOOKS
 from pretint.data.processes import cores
 from pretint.data.record import Record, fingerprint
@@ -18,6 +18,7 @@ from pretint.data.splits import carve_validation
 from pretint.errors import DataError, PretintError
 from pretint.experiments.architecture import FROM_NOTHING
 from pretint.experiments.environment import resumptions
+from pretint.methods import load
 from pretint.run_folder import MANIFEST, RunFolder, checksum, data_folders
 from pretint.shipped import where
 from pretint.studies.arms import Arm
@@ -72,9 +73,9 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
     with counting(_LOOKING, quiet) as progress:
         for arm in arms:
             name = f"copies of test pictures, {arm.name}"
-            for run in () if arm.from_nothing else _lineage(arm.inits):
+            for run, called in () if arm.from_nothing else _lineage(arm.inits).items():
                 if not (run / MANIFEST).is_file():
-                    words = f"{run.name}: what its weights were trained on is not known, so leaks cannot be looked for."
+                    words = f"{called}: what its weights were trained on is not known, so leaks cannot be looked for."
                     findings.append(_finding(name, "unknown", words))
                     continue
                 try:
@@ -216,19 +217,21 @@ def _long_enough(arm: str, run: RunFolder) -> Finding | None:
     return _finding(name, "ok", f"{arm}: its pretext's held-out {score} had settled ({best['value']:.4g}).")
 
 
-def _lineage(inits: Sequence[str]) -> list[Path]:
-    """Runs and files behind an arm: its own, and what these were fine-tuned from."""
-    found: dict[Path, None] = {}
-    waiting = [where(init) for init in inits]
+def _lineage(inits: Sequence[str]) -> dict[Path, str]:
+    """Runs and files behind an arm, with their names: its own, and what these were fine-tuned from."""
+    found: dict[Path, str] = {}
+    waiting = list(inits)
     while waiting:
-        path = waiting.pop(0)
+        init = waiting.pop(0)
+        path = where(init)
         if path in found:
             continue
-        found[path] = None
+        found[path] = Path(init).name
         if (path / MANIFEST).is_file():
-            init = RunFolder.open(path).manifest["options"].get("init")
-            waiting += [] if init is None or init in FROM_NOTHING else [where(init)]
-    return list(found)
+            manifest = RunFolder.open(path).manifest
+            before = manifest.get("init") or manifest["options"].get("init")
+            waiting += [] if before is None or before in FROM_NOTHING else [before]
+    return found
 
 
 def _pool(run: RunFolder) -> Sequence[Record]:
@@ -240,7 +243,7 @@ def _pool(run: RunFolder) -> Sequence[Record]:
     manifest = run.manifest
     options, data = manifest["options"], manifest.get("data", {})
     folders = data_folders(manifest)
-    pool = open_pool(folders, options.get("split"), options.get("layout"))
+    pool = _listed(manifest, folders)
     left_out = run.path / "left_out.tsv"
     if left_out.is_file():
         with left_out.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -253,6 +256,18 @@ def _pool(run: RunFolder) -> Sequence[Record]:
             f"{', '.join(map(str, folders))}: holds other pictures than those that {run.path.name} was trained on"
         )
     return pool
+
+
+def _listed(manifest: Mapping[str, Any], folders: Sequence[str]) -> Sequence[Record]:
+    """The pictures of a run's list, as its verb reads it."""
+    options = manifest["options"]
+    if manifest.get("kind") != "finetune":
+        return open_pool(folders, options.get("split"), options.get("layout"))
+    source = open_source(
+        folders[0], options.get("layout"), options.get("classes") or None, other_classes=options["other_classes"],
+        task=load("tasks", options["task"]).TARGET,
+    )  # fmt: skip
+    return source.training_split(options.get("split")).records
 
 
 def _same(pool: Sequence[Record], options: Mapping[str, Any], data: Mapping[str, Any], known: int) -> bool:

@@ -19,6 +19,7 @@ from pretint.methods import names
 from pretint.recipe import as_values
 from pretint.studies.arms import Arm
 from pretint.studies.options import CompareOptions
+from pretint.tasks.task import Task
 
 SEARCH_SEED = 1_000_000
 """Added to the study's seed for the trial of learning rates, so that no repetition is the one that was tuned on."""
@@ -131,6 +132,25 @@ def check_positives(source: Source, options: CompareOptions, arms: Sequence[Arm]
                 f"--fractions {fraction:g}: only {positives.min()} of its {len(rows)} pictures show {name} (seed {seed}), "
                 f"and --least-positives asks for {options.least_positives}; take a larger fraction"
             )
+
+
+def check_held_out(source: Source, options: CompareOptions, arms: Sequence[Arm], task: Task) -> None:
+    """See that the held-out pictures of every repetition, and of the trials of rates, can be scored.
+
+    Raises:
+        DataError: they cannot.
+    """
+    if not options.validation or "finetune" not in options.modes:
+        return
+    seeds = {seed for arm in arms for seed in seeds_of(arm, options)}
+    if len(options.rates_to_try) > 1:
+        seeds |= {seeds_of(arm, options)[0] + SEARCH_SEED for arm in arms}
+    for seed in sorted(seeds):
+        _, held_out = training_pictures(source, options, seed)
+        task.check(
+            held_out, f"--validation {options.validation:g}: the held-out part (seed {seed})",
+            "take a larger one, or 0 with a single one of --rates",
+        )  # fmt: skip
 
 
 def _values(

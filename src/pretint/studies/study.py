@@ -24,7 +24,16 @@ from pretint.studies.arms import Arm, resolve
 from pretint.studies.executor import run_jobs, side_by_side
 from pretint.studies.folder import StudyFolder
 from pretint.studies.options import FREE_ON_RESUME, GROWING, CompareOptions
-from pretint.studies.plan import Job, Pictures, cells, check_positives, searches, seeds_of, training_pictures
+from pretint.studies.plan import (
+    Job,
+    Pictures,
+    cells,
+    check_held_out,
+    check_positives,
+    searches,
+    seeds_of,
+    training_pictures,
+)
 from pretint.studies.progress import StudyProgress
 from pretint.studies.results import Results
 from pretint.training.hardware import choose_precision, kind_of_device
@@ -88,6 +97,11 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
             validate_masks(records, source.mask_map)
     arms = resolve(options.arms, recipe.as_values(options))
     check_positives(source, options, arms)
+    task = load("tasks", options.task).build(_task_options(options), classes)
+    other = "choose other --classes, or other lists with --split and --test"
+    for records, name in ((chosen.records, chosen.name), (source.split(test), test)):
+        task.check(records, f"--data {options.data}: the list {name}", other)
+    check_held_out(source, options, arms, task)
     options, folder, head = _opened(options, quiet)
     with hold(folder.path / "study.lock", f"{folder.path}: another process runs this study; wait for it or stop it"):
 
@@ -96,14 +110,9 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
                 print(line, file=sys.stderr)
 
         findings, without = _left_out(head, arms, chosen.records, source.split(test), folder, options, quiet)
-        task = load("tasks", options.task).build(_task_options(options), classes)
-        scored = [record for record in source.split(test) if record.id not in set(without)]
-        for records, name in ((chosen.records, chosen.name), (scored, test)):
-            task.check(
-                records,
-                f"--data {options.data}: the list {name}",
-                "choose other --classes, or other lists with --split and --test",
-            )
+        if without:
+            scored = [record for record in source.split(test) if record.id not in set(without)]
+            task.check(scored, f"--data {options.data}: what is left of the list {test}", other)
         training, held_out = training_pictures(source, options, options.seed)
         pictures = Pictures(len(training), len(held_out), len(source.split(test)) - len(without))
         say(
