@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from pretint import recipe
-from pretint.data.feed import Batches, once
 from pretint.data.layouts import open_source
 from pretint.data.masks import validate_masks
 from pretint.data.record import Record, Source, fingerprint
@@ -17,7 +16,7 @@ from pretint.experiments.architecture import FROM_NOTHING, RANDOM_FROZEN
 from pretint.experiments.initializing import initialize
 from pretint.experiments.options import FinetuneOptions
 from pretint.experiments.results import FinetuneResult
-from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of_best, seed_weights
+from pretint.experiments.starting import begin, feed, once_each, run_loop, scores_of_best, seed_weights
 from pretint.inference.models import build_task_network
 from pretint.methods import load
 from pretint.shipped import where
@@ -105,13 +104,13 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
             weight_decay=options.weight_decay,
             eps=options.eps,
         )
-        how = {"classes": classes, "mask_map": source.mask_map, "numbers": numbered.numbers}
+        known = {"classes": classes, "mask_map": source.mask_map}
         run_loop(
             start,
             options,
             FineTuning(task, network, schedule, account.parts),
-            feed(start, options, training, target, **how),
-            partial(_held_out, held_out, options, start, source, classes) if held_out else None,
+            feed(start, options, training, target, numbers=numbered.numbers, **known),
+            partial(once_each, start, options, held_out, target=target, **known) if held_out else None,
         )
     return FinetuneResult(start.run.path, scores_of_best(start.run), account.share)
 
@@ -136,19 +135,3 @@ def labelled_pictures(
         )
         numbers = subset(labels, options.fraction, options.seed)
     return Numbered(tuple(training[i] for i in numbers.tolist()), tuple(numbers.tolist())), held_out
-
-
-def _held_out(
-    records: Sequence[Record], options: FinetuneOptions, start: Start, source: Source, classes: Sequence[str]
-) -> Batches:
-    return once(
-        records,
-        size=options.size,
-        view=options.view,
-        batch_size=options.batch_size,
-        workers=start.workers,
-        pin=start.pin,
-        target=load("tasks", options.task).TARGET,
-        classes=classes,
-        mask_map=source.mask_map,
-    )

@@ -12,7 +12,7 @@ from PIL import Image
 from pretint import recipe
 from pretint.color import join
 from pretint.data.duplicates import near_copies
-from pretint.data.feed import Batches, once
+from pretint.data.feed import once
 from pretint.data.layouts import open_pool, open_source
 from pretint.data.looks import LOOKS
 from pretint.data.record import Record, fingerprint, pick
@@ -22,7 +22,7 @@ from pretint.errors import DataError, RunError
 from pretint.experiments.early_signal import EarlySignal, choose_pictures
 from pretint.experiments.options import PretrainOptions
 from pretint.experiments.results import PretrainResult
-from pretint.experiments.starting import Start, begin, feed, run_loop, scores_of_best, seed_weights
+from pretint.experiments.starting import Start, begin, feed, once_each, run_loop, scores_of_best, seed_weights
 from pretint.objective import Objective
 from pretint.pretexts.pretext import Pretext, build_pretext
 from pretint.run_folder import MANIFEST, RunFolder
@@ -72,7 +72,7 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
             options,
             pretext,
             batches,
-            partial(_held_out, held_out, options, start) if held_out else None,
+            partial(once_each, start, options, held_out) if held_out else None,
             after_epoch,
         )
     return PretrainResult(start.run.path, scores_of_best(start.run))
@@ -152,17 +152,6 @@ def _without_copies(
             f"--apart-from: all {len(pool)} pictures of --data are near copies of pictures in those folders; choose others"
         )
     return rest, [(record.id, copies[record.id][0]) for record in pool if record.id in copies]
-
-
-def _held_out(records: Sequence[Record], options: PretrainOptions, start: Start) -> Batches:
-    return once(
-        records,
-        size=options.size,
-        view=options.view,
-        batch_size=options.batch_size,
-        workers=start.workers,
-        pin=start.pin,
-    )
 
 
 def _samples(

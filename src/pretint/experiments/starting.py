@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 
 from pretint import recipe
-from pretint.data.feed import Batches, Feed, Target
+from pretint.data.feed import Batches, Feed, Target, once
 from pretint.data.processes import cores
 from pretint.data.record import Record
 from pretint.errors import Interrupted, OptionError, ResourceError, RunError
@@ -175,6 +175,14 @@ def feed(
         size_at=sizes.__getitem__,
         **how,
     )
+
+
+def once_each(start: Start, options: TrainingOptions, records: Sequence[Record], **how: Any) -> Batches:
+    """Every picture once and without chance, for a validation; ``how`` as for :func:`pretint.data.feed.once`."""
+    return once(
+        records, size=options.size, view=options.view, batch_size=options.batch_size, workers=start.workers, pin=start.pin,
+        **how,
+    )  # fmt: skip
 
 
 def _sizes(options: TrainingOptions) -> list[int]:

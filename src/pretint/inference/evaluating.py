@@ -185,20 +185,20 @@ def evaluate_task(
     scores, constant = model.task.meter(), model.task.meter()
     device = best_device()
     model.network.to(device)
-    torch.manual_seed(options["seed"])  # a network of the paper's kind may draw dropout when it predicts
     if model.task.target == "mask" and not masks_seen:
         validate_masks(records, data.mask_map)
-    batches = _batches(model, data, records)
     done = 0
-    for batch in batches:
-        if progress:
-            progress(done, len(records))
-        prediction = _predict(model, batch, device)
-        scores.update(batch, prediction)
-        if keep:
-            keep(batch, prediction, len(classes))
-        _constant(model, batch, constant)
-        done += len(batch)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options["seed"])  # a network of the paper's kind may draw dropout when it predicts
+        for batch in _batches(model, data, records):
+            if progress:
+                progress(done, len(records))
+            prediction = _predict(model, batch, device)
+            scores.update(batch, prediction)
+            if keep:
+                keep(batch, prediction, len(classes))
+            _constant(model, batch, constant)
+            done += len(batch)
     found = _finite(scores.compute())
     if found[model.task.best] is None:
         raise DataError(

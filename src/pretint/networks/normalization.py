@@ -100,7 +100,11 @@ def freeze_statistics(module: nn.Module, frozen: bool) -> None:
             if (hook := _FROZEN.pop(layer, None)) is not None:
                 hook.remove()
             if frozen:
-                _FROZEN[layer] = layer.register_forward_pre_hook(lambda norm, _: norm.train(False) and None)
+                _FROZEN[layer] = layer.register_forward_pre_hook(_to_eval)
+
+
+def _to_eval(layer: nn.Module, inputs: Any) -> None:
+    layer.eval()
 
 
 def normalization_parameters(module: nn.Module) -> list[tuple[str, nn.Parameter]]:

@@ -129,10 +129,9 @@ def resolve(words: Iterable[str], base: Mapping[str, Any]) -> tuple[Arm, ...]:
 
 
 def independent(one: Arm, other: Arm) -> int:
-    """Into how many groups the seeds of two arms fall that share no pretraining; 0: each seed is one."""
+    """After how many seeds the pretrainings of two arms come round together: seeds so far apart are not independent. 1 where neither has
+    several, since one pretraining of an arm is a fixed thing."""
     few, many = sorted(len(arm.inits) for arm in (one, other))
-    if many == 1:
-        return 0
     return many if few == 1 else math.gcd(few, many)
 
 
@@ -142,7 +141,7 @@ def _check_pretrainings(arm: Arm, against: Arm | None, seeds: int) -> None:
             f"--arms {arm.name}: has {len(arm.inits)} pretrainings, of which --seeds {seeds} would leave some out; "
             f"take --seeds {len(arm.inits)} or a multiple of it"
         )
-    if against and independent(arm, against) == 1:
+    if against and min(len(arm.inits), len(against.inits)) > 1 and independent(arm, against) == 1:
         raise OptionError(
             f"--arms {arm.name}: @against={against.name} has {len(against.inits)} pretrainings and {arm.name} {len(arm.inits)}, and "
             "trainings that share one are not independent; give both as many"

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pretint.data.record import Record, Source
 from pretint.data.splits import carve_validation, label_matrix, subset
@@ -19,7 +19,9 @@ from pretint.methods import names
 from pretint.recipe import as_values
 from pretint.studies.arms import Arm
 from pretint.studies.options import CompareOptions
-from pretint.tasks.task import Task
+
+if TYPE_CHECKING:  # it loads torch
+    from pretint.tasks.task import Task
 
 SEARCH_SEED = 1_000_000
 """Added to the study's seed for the trial of learning rates, so that no repetition is the one that was tuned on."""
@@ -134,7 +136,7 @@ def check_positives(source: Source, options: CompareOptions, arms: Sequence[Arm]
             )
 
 
-def check_held_out(source: Source, options: CompareOptions, arms: Sequence[Arm], task: Task) -> None:
+def check_held_out(source: Source, options: CompareOptions, arms: Sequence[Arm], task: "Task") -> None:
     """See that the held-out pictures of every repetition, and of the trials of rates, can be scored.
 
     Raises:

@@ -262,7 +262,7 @@ def _by_pretraining(several: int, cells: Sequence[Cell]) -> list[float]:
     """Scores that are independent of each other: of each seed, or where seeds take one of several pretrainings in turn, the mean
     over every ``several``-th seed."""
     scores = [cell["score"] for cell in cells]
-    if several <= 1 or several >= len(scores):
+    if several == 1 or several >= len(scores):
         return scores
     return [float(np.mean(scores[first::several])) for first in range(several)]
 

@@ -72,7 +72,7 @@ class Loop:
         self._validated = -1
         self._best: dict[str, Any] | None = None
         self._phase_index = -1
-        self._losses: dict[tuple[str, str], Tensor] = {}
+        self._losses: dict[Turn, Tensor] = {}
         self._learners: dict[str, Learner] = {}
         self._average: dict[str, Tensor] = {}
         self._average_updates = 0
@@ -154,8 +154,8 @@ class Loop:
                 for name, value in {"loss": mean, **loss.scalars}.items():
                     key = f"{turn.name}.{name}"
                     scalars[key] = scalars.get(key, 0) + value.detach() / len(micros)
-            self._losses[turn.player, turn.name] = scalars[f"{turn.name}.loss"]
-            self._check(turn, scalars[f"{turn.name}.loss"])
+            self._losses[turn] = scalars[f"{turn.name}.loss"]
+            self._check(turn, self._losses[turn])
             self._learner.scale_gradients(count, self.fabric, self.options.clip)
             self._learner.step(self._rate_factor(phase_index))
             for pad in pads:
@@ -190,12 +190,12 @@ class Loop:
     def _check(self, turn: Turn, loss: Tensor) -> None:
         """Stop before a loss that is not a number reaches the weights; on a GPU only when it is logged or saved, so as not to wait."""
         if loss.device.type == "cpu" or (self._step + 1) % self.options.log_every == 0:
-            self._require_number(turn.player, turn.name, loss, self._step + 1)
+            self._require_number(turn, loss, self._step + 1)
 
-    def _require_number(self, player: str, turn: str, loss: Tensor, step: int) -> None:
+    def _require_number(self, turn: Turn, loss: Tensor, step: int) -> None:
         if not math.isfinite(loss.item()):
             raise TrainingError(
-                f"{self.run.path}: the loss of {player} in its turn {turn} became {loss.item()} at step {step}; "
+                f"{self.run.path}: the loss of {turn.player} in its turn {turn.name} became {loss.item()} at step {step}; "
                 "begin a new run with a lower learning rate, or with --loop.clip 1"
             )
 
@@ -352,11 +352,8 @@ class Loop:
 
     def _save(self) -> None:
         begun = time.monotonic()
-        for (
-            player,
-            turn,
-        ), loss in self._losses.items():  # what is there already is not replaced by weights that are lost
-            self._require_number(player, turn, loss, self._step)
+        for turn, loss in self._losses.items():  # weights that are lost do not replace what is there already
+            self._require_number(turn, loss, self._step)
         if self._main:
             weights = self.objective.state_dict()
             state = self._optimizer_state()
