@@ -264,6 +264,13 @@ def test_text_in_exif_stays_byte_for_byte(grey_picture, tmp_path, out):
     """Also what is not ASCII: cameras and programs write UTF-8 there."""
     name = "Jörg Müller".encode()
     exif = Image.Exif()
-    exif[ExifTags.Base.Artist] = name
-    picture = colorized(grey_picture, tmp_path, "in.jpg", out, exif=exif)
-    assert picture.getexif()[ExifTags.Base.Artist].encode("latin-1") == name
+    exif[ExifTags.Base.Artist] = "x" * len(name)
+    exif[EXIF] = {ExifTags.Base.CameraOwnerName: "y" * len(name)}
+    grey_picture.save(tmp_path / "in.jpg", exif=exif)
+    file = (tmp_path / "in.jpg").read_bytes()  # Pillow itself writes texts as ASCII alone
+    (tmp_path / "in.jpg").write_bytes(file.replace(b"x" * len(name), name).replace(b"y" * len(name), name))
+    colorize_file(tmp_path / "in.jpg", tmp_path / out, reddish, 16)
+    with Image.open(tmp_path / out) as picture:
+        kept = picture.getexif()
+    assert kept[ExifTags.Base.Artist].encode("latin-1") == name
+    assert kept.get_ifd(EXIF)[ExifTags.Base.CameraOwnerName].encode("latin-1") == name

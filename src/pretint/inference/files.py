@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, TiffTags
+from PIL import ExifTags, Image, ImageOps
 
 from pretint.data.reading import read_rgb
 from pretint.errors import OptionError, ResourceError, WeightsError
@@ -125,7 +125,7 @@ def _exif(image: Image.Image, width: int, height: int) -> bytes:
         old, new = image.getexif(), Image.Exif()
         for tag, value in old.items():
             if tag not in _STORAGE_TAGS:
-                new[tag] = dict(old.get_ifd(tag)) if tag in _FOLDERS else _text_as_it_was(tag, value)
+                new[tag] = _as_it_was(old.get_ifd(tag) if tag in _FOLDERS else value)
         if ExifTags.Base.Orientation in new:
             new[ExifTags.Base.Orientation] = 1
         details: dict[int, Any] = new.get(ExifTags.IFD.Exif, {})
@@ -137,10 +137,18 @@ def _exif(image: Image.Image, width: int, height: int) -> bytes:
         return b""
 
 
-def _text_as_it_was(tag: int, value: Any) -> Any:
-    """The bytes of a text, which Pillow reads as Latin-1 and would write as ASCII with question marks."""
-    is_text = isinstance(value, str) and not value.isascii() and TiffTags.lookup(tag).type == TiffTags.ASCII
-    return value.encode("latin-1", "replace") if is_text else value
+class _Latin1(str):
+    """A text of EXIF, which Pillow reads as Latin-1, whatever it is, and would write as ASCII with question marks."""
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
+        """The bytes that it was read from."""
+        return super().encode("latin-1", "replace")
+
+
+def _as_it_was(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {tag: _as_it_was(one) for tag, one in value.items()}
+    return _Latin1(value) if isinstance(value, str) else value
 
 
 def _profile(image: Image.Image) -> bytes:
