@@ -74,6 +74,17 @@ class _Parsed(Exception):
     """Raised in place of the verb's work."""
 
 
+def parsed(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """See that a command's options are read and checked; its work is left out."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise _Parsed
+
+    monkeypatch.setattr(import_module(f"pretint.commands.{arguments[0]}"), "_run", stop)
+    with pytest.raises(_Parsed):
+        main(arguments)
+
+
 def is_short(arguments: list[str]) -> bool:
     """Whether a command takes no data and no time."""
     shows = arguments[0] == "describe" and arguments[1] in recipe.shipped("pretrain")
@@ -102,12 +113,21 @@ def test_commands(
         assert capsys.readouterr().out
         return
 
-    def stop(*_: object, **__: object) -> None:
-        raise _Parsed
+    parsed(arguments, monkeypatch)
 
-    monkeypatch.setattr(import_module(f"pretint.commands.{arguments[0]}"), "_run", stop)
-    with pytest.raises(_Parsed):
-        main(arguments)
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_help_has_examples_that_work(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their options are read and checked; the work is left out."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    examples = re.findall(r"^ +(pretint .*)$", capsys.readouterr().out, re.MULTILINE)
+    assert any(shlex.split(line)[1] == verb for line in examples)
+    for line in examples:
+        parsed(shlex.split(line)[1:], monkeypatch)
 
 
 def test_every_verb_is_shown() -> None:

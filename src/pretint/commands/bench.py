@@ -16,7 +16,12 @@ from pretint.recipe import fill
 class BenchOptions:
     """Speed on this machine: its peaks, each rung from a plain training step to pretint's, the feed stage by stage,
     colouring, memory; each with its spread, beside the targets. Six to eight minutes on two quiet cores; Ctrl-C prints what
-    was measured until then."""
+    was measured until then.
+
+    examples:
+      pretint bench --quick
+      pretint bench --only peaks step --json
+    """
 
     only: tuple[Literal["start", "peaks", "step", "feed", "colorize", "memory", "curves"], ...] = ()
     """Parts to measure; all but curves where not given."""

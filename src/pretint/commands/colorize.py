@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import tyro
-
+from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.shipped import NAME, as_text, where
@@ -19,18 +18,24 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class ColorizeOptions:
     """Colour photographs. The colours are predicted at the network's size and joined to the picture's own lightness at full
-    size, so sharpness, EXIF and colour profile stay."""
+    size, so sharpness, EXIF and colour profile stay.
 
-    paths: tyro.conf.Positional[tuple[Path, ...]]
+    examples:
+      pretint colorize holiday.jpg ALBUM
+      pretint colorize ALBUM --setting vivid --out vivid
+      pretint colorize ALBUM --model runs/photos --out coloured
+    """
+
+    paths: positional.Pictures
     """Pictures, or folders of pictures."""
     out: Path = Path("coloured")
     """Folder for the coloured pictures; JPEGs stay JPEGs, others become PNG."""
     model: str = NAME
     """A run of pretint pretrain, a .safetensors file of one, or pretint, the model that comes with the package."""
     setting: Literal["accurate", "vivid"] = "accurate"
-    """Near the true colours, or lively at some cost of that."""
+    """Near the true colours, or lively at some cost of that; vivid needs a file of pretint export, or pretint."""
     samples: int = 1
-    """Colorizations of each picture; more than one keeps dropout on, and each is different."""
+    """Colorizations of each picture; more than one keeps dropout on, and each is different. Needs a network with dropout: a U-Net."""
     seed: int = 0
     """Seed of the samples."""
     overwrite: bool = False

@@ -18,7 +18,12 @@ ARMS = ("scratch", "pretrained")
 
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions:
-    """Make scenes, learn from them without labels, transfer to two tasks with few labels, and report. About six minutes."""
+    """Make scenes, learn from them without labels, transfer to two tasks with few labels, and report. About six minutes.
+
+    examples:
+      pretint demo
+      pretint demo --out runs/demo1 --seed 1
+    """
 
     out: Path = Path("runs/demo")
     """Folder for scenes, runs and the report; a demo that was stopped goes on."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -17,9 +17,14 @@ from pretint.shipped import NAME, as_text, where
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeOptions:
-    """Networks, parameters, multiply-adds, steps and files of a recipe or a run."""
+    """Networks, parameters, multiply-adds, steps and files of a recipe or a run.
 
-    source: tyro.conf.Positional[str]
+    examples:
+      pretint describe paper
+      pretint describe runs/photos
+    """
+
+    source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE|RUN|FILE")]
     """A recipe of pretint pretrain (best, bins, small, paper, paper-code, paper-text, or a .toml file), the folder of a run, a .safetensors file of one, or pretint, the model that comes with the package."""
     pictures: int = 82_783
     """Training pictures, for the count of a recipe's steps; the paper's COCO 2014 train has 82,783."""

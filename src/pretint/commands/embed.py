@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tyro
-
+from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.shipped import as_text
@@ -18,11 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedOptions:
-    """Features of pictures by a trained backbone: for each level of its pyramid the mean over the picture, a row a picture."""
+    """Features of pictures by a trained backbone: for each level of its pyramid the mean over the picture, a row a picture.
 
-    run: tyro.conf.Positional[str]
+    examples:
+      pretint embed pretint ALBUM --out features
+      pretint embed runs/photos ALBUM holiday.jpg --out features --depth 8
+    """
+
+    run: positional.Run
     """A run of pretint pretrain or finetune, a .safetensors file of one, or pretint, the model that comes with the package."""
-    paths: tyro.conf.Positional[tuple[Path, ...]]
+    paths: positional.Pictures
     """Pictures, or folders of pictures."""
     out: Path
     """Folder for features-STRIDE.npy (float32, pictures x channels) and files.csv (the picture of each row)."""

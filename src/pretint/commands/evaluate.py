@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import tyro
-
+from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.shipped import as_text
@@ -16,9 +15,14 @@ from pretint.shipped import as_text
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
-    """Score a run on pictures it was not trained on, beside the scores of knowing nothing."""
+    """Score a run on pictures it was not trained on, beside the scores of knowing nothing.
 
-    run: tyro.conf.Positional[str]
+    examples:
+      pretint evaluate runs/cells --data CELLS
+      pretint evaluate pretint --data PHOTOS --json
+    """
+
+    run: positional.Run
     """A run of pretint pretrain or finetune, a .safetensors file of one, or pretint, the model that comes with the package."""
     data: Path
     """Folder of test pictures: any photos for a colorizer, labelled ones for a task."""

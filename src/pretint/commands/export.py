@@ -4,10 +4,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.shipped import as_text
 
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
     """Write a trained colorizer to one file that every verb takes in place of a run: the best weights, without optimizer and
-    critic, and how its colours are decoded (settings accurate and vivid), chosen on pictures that the training held out."""
+    critic, and how its colours are decoded (settings accurate and vivid), chosen on pictures that the training held out.
 
-    run: tyro.conf.Positional[str]
+    examples:
+      pretint export runs/photos photos.safetensors --half
+      pretint export runs/photos photos.safetensors --half --tune PHOTOS
+    """
+
+    run: positional.Run
     """A run of pretint pretrain, or a .safetensors file of one."""
-    out: tyro.conf.Positional[Path]
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")]
     """The file, which must not exist; its name ends in .safetensors."""
     half: bool = False
     """Store parameters in half precision (half the bytes); refused where that costs more than 0.1 dB."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tyro
-
+from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.shipped import as_text
@@ -18,11 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
-    """Labels or masks for new pictures, by a fine-tuned run."""
+    """Labels or masks for new pictures, by a fine-tuned run.
 
-    run: tyro.conf.Positional[str]
+    examples:
+      pretint predict runs/cells NEW_PICTURES --out predicted
+    """
+
+    run: positional.Run
     """A run of pretint finetune, or a .safetensors file of one."""
-    paths: tyro.conf.Positional[tuple[Path, ...]]
+    paths: positional.Pictures
     """Pictures, or folders of pictures."""
     out: Path
     """Folder for labels.csv, or for masks/ and overlays/."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import tyro
-
+from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 
@@ -18,9 +17,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class PrepareOptions:
     """Resize pictures once and put them into few large files, for trainings that read them many times. Pictures alone: labels,
-    masks and boxes are not handed on."""
+    masks and boxes are not handed on.
 
-    data: tyro.conf.Positional[tuple[Path, ...]]
+    examples:
+      pretint prepare PHOTOS --out shards
+      pretint pretrain --data shards --out runs/photos --view.crop window
+    """
+
+    data: positional.Pictures
     """Folders of pictures."""
     out: Path
     """Folder for the shards."""

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
-from pretint.commands import finetune, pretrain
+from pretint.commands import finetune, positional, pretrain
 from pretint.commands.resolve import command_line, plain_options
 from pretint.errors import OptionError
 from pretint.shipped import NAME, as_text, run_of
@@ -26,7 +24,7 @@ class ReportOptions:
       pretint report runs/study
     """
 
-    paths: tyro.conf.Positional[tuple[str, ...]]
+    paths: positional.Runs
     """Folders of runs, or a folder that holds runs, or one folder of a study or a demo; pretint is the shipped model's training."""
     out: Path | None = None
     """The page, a file that ends in .html; where not given, report.html in the folder. Several folders need it, and pretint."""

@@ -17,7 +17,12 @@ _WIDEST = 34  # characters of a value in the terminal's table
 @dataclass(frozen=True, kw_only=True)
 class ReproduceOptions:
     """The numbers of the paper, computed and held against their claims. About a minute; with --voc and --coco the paper's
-    trainings are run on them too, and their results stand beside what was published."""
+    trainings are run on them too, and their results stand beside what was published.
+
+    examples:
+      pretint reproduce
+      pretint reproduce --voc VOC2012 --coco PHOTOS --coco-test TEST_PHOTOS --out reproduction.md
+    """
 
     voc: Path | None = None
     """Pascal VOC 2012, or a part of it in its layout: both transfers are run on it, scratch and pretrained."""

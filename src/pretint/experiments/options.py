@@ -37,7 +37,7 @@ class TrainingOptions:
     seed: int = 0
     """Seed of weights, order, crops and dropout."""
     layout: str | None = None
-    """How the data lie in their folder: pictures, voc, masks, imagefolder or table; recognised where not given."""
+    """How the data lie in their folder: shards, voc, masks, table, imagefolder or pictures; recognised where not given."""
     order: Literal["shuffled", "same"] = "shuffled"
     """A new order every epoch, or the same one every epoch (the authors' code)."""
     view: ViewOptions = field(default_factory=ViewOptions)
@@ -62,7 +62,13 @@ class TrainingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainOptions(TrainingOptions):
-    """Learn from pictures without labels: hide their colour, and learn to predict it."""
+    """Learn from pictures without labels: hide their colour, and learn to predict it.
+
+    examples:
+      pretint pretrain --data PHOTOS --out runs/photos
+      pretint pretrain --data PHOTOS --out runs/photos --probe LABELLED
+      pretint pretrain --recipe small --data PHOTOS --out runs/small
+    """
 
     data: tuple[Path, ...]
     """Folders of pictures; they are searched recursively."""
@@ -146,7 +152,12 @@ class TaskOptions(TrainingOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneOptions(TaskOptions):
-    """Train a backbone on a task with labels, from pretrained weights or from scratch."""
+    """Train a backbone on a task with labels, from pretrained weights or from scratch.
+
+    examples:
+      pretint finetune --task segmentation --data CELLS --init runs/photos --out runs/cells
+      pretint finetune --task multilabel --data VOC2012 --classes cat,dog --init pretint --out runs/pets
+    """
 
     init: str = "scratch"
     """Where the weights come from: a run of pretint, a .safetensors file, pretint (the model that comes with the package), or scratch; random-frozen trains only the head, on features that are random."""

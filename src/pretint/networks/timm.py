@@ -45,7 +45,7 @@ class TimmBackbone(Backbone):
         except (ImportError, RuntimeError) as error:  # torchvision, which timm needs, raises either
             raise OptionError(
                 f"--backbone timm: timm cannot be imported ({str(error).splitlines()[0]}); "
-                "pip install 'pretint[timm]', with the torchvision that fits this torch"
+                "install pretint's extra timm (pip install '.[timm]' in its folder), with the torchvision that fits this torch"
             ) from error
         if options.name not in timm.list_models():
             near = difflib.get_close_matches(options.name, timm.list_models(), n=3) or ["resnet50", "convnext_tiny"]

@@ -1,6 +1,7 @@
 """Options of ``pretint compare``. Loads no torch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pretint.errors import OptionError
@@ -11,8 +12,17 @@ Mode = Literal["finetune", "linear", "knn"]
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions(TaskOptions):
-    """Compare what pretraining brings on one task, over label fractions and seeds, and say how sure that is."""
+    """Compare what pretraining brings on one task, over label fractions and seeds, and say how sure that is.
 
+    examples:
+      pretint compare --task segmentation --data CELLS --arms runs/photos --out studies/cells
+      pretint compare --task multilabel --data VOC2012 --arms photos=runs/photos pretint --seeds 3 --out studies/voc
+    """
+
+    out: Path
+    """Folder for the study; it must not hold one already, unless --resume is given."""
+    resume: bool = False
+    """Go on with the study in --out: finished cells stay, and --arms and --seeds may grow; without one there, begin."""
     arms: tuple[str, ...] = ()
     """What is compared with scratch: NAME=RUN, NAME=RUN,RUN,.. (pretrainings of one recipe), NAME=FILE.safetensors, pretint (the model that comes with the package), scratch-rgb, random-frozen. Behind it @planes=RGB, @first-seed=100 and @against=ARM where wanted."""
     fractions: tuple[float, ...] = (0.1, 1.0)
@@ -20,7 +30,7 @@ class CompareOptions(TaskOptions):
     seeds: int = 5
     """Repetitions of every cell, from --seed on; 3 or more give intervals worth having."""
     modes: tuple[Mode, ...] = ("finetune",)
-    """finetune: the whole network learns; linear: a linear probe on frozen features of each depth; knn: nearest neighbours on them."""
+    """finetune: the whole network learns; linear: a linear probe on frozen features of each depth; knn: nearest neighbours on them (of multilabel and classification)."""
     rates: tuple[float, ...] = ()
     """Learning rates to try for each arm, chosen on validation pictures; a third, once and three times --rate where not given; a single one is taken untried."""
     search_fraction: float | None = None
