@@ -86,6 +86,22 @@ def test_a_rate_at_the_edge(rate: float, state: str) -> None:
     assert finding["state"] == state
 
 
+def test_an_arm_that_learned_nothing() -> None:
+    """Of a probe the best depth counts."""
+    common = {"mode": "linear", "fraction": 0.1}
+    table = [
+        {**common, "arm": "a", "depth": 4, "mean": 0.3},
+        {**common, "arm": "a", "depth": 8, "mean": 0.2},
+        {**common, "arm": "b", "depth": 4, "mean": 0.2},
+        {**common, "arm": "b", "mode": "finetune", "depth": None, "mean": 0.1},
+    ]
+    (finding,) = checks.of_floor(table, 0.2)
+    assert finding["state"] == "warning"
+    assert "b (linear, 10% of the labels), b (finetune, 10% of the labels)" in finding["words"]
+    assert "a (" not in finding["words"]
+    assert checks.of_floor(table, 0.05) == checks.of_floor(table, None) == []
+
+
 def test_arms_of_which_other_parts_were_loaded(tmp_path: Path) -> None:
     arms = [arm(run(tmp_path / "a", [1.0])), Arm("other", (str(run(tmp_path / "b", [1.0])),), "L", None, {}, "scratch")]
     findings = checks.of_arms(arms, [told(), told(name="other", parts=["backbone", "decoder"])])

@@ -78,6 +78,10 @@ def measure(
             "measured_pictures", "Pictures", "Unlabelled ones trained on; labelled ones follow below.",
             RunFolder.open(generator).manifest["data"]["training"],
         ),
+        _number(
+            "measured_folders", "Folders", "Where the pictures came from: labelled, unlabelled, and those that the colorizer is scored on.",
+            [folder.name for folder in (voc, coco, coco_test) if folder is not None],
+        ),
         _number("measured_on", "Where", "Machine and version of the pretraining.", _made_with(generator)),
     ]  # fmt: skip
     if coco_test is not None:
@@ -163,12 +167,21 @@ def _transfer(task: str, study: Mapping[str, Any]) -> list[dict[str, Any]]:
         )
         for row in study["table"]
     ]
+    found.append(
+        _number(
+            f"measured_{study['score']}_constant",
+            f"{task}, constant predictor, %",
+            "The same score of knowing the classes' frequencies alone.",
+            round(100 * study["constant"][study["score"]], 2),
+        )
+    )
     for row in study["differences"]:
+        floor = [check["words"] for check in study["checks"] if check["name"] == "nothing learned"]
         found.append(
             _number(
                 f"measured_{study['score']}_difference",
                 f"{task}, what the difference says",
-                row["words"],
+                " ".join([row["words"], *floor]),
                 row["verdict"],
             )
         )

@@ -11,16 +11,12 @@ from pretint.reproduction.number import MEANINGS
 _HEAD = """\
 # Reproduction
 
-Written by `pretint reproduce --out docs/reproduction.md`; do not edit by hand.
+Written by `{command}`; do not edit by hand.
 
-```sh
-pretint reproduce
-pretint reproduce --json
-```
-
-Every number that can be had from the paper (Treneska et al., Sensors 2022, 22, 1599) and its authors' code without their
-data, beside what this version computes. Claims are from the paper, from the code, or expected by hand ("computed"); the
-numbers of this version are computed when the page is written.
+Every number that can be had from the paper (Treneska et al., Sensors 2022, 22, 1599) and its authors' code, beside what this
+version computes. Claims are from the paper, from the code, or expected by hand ("computed"). What needs no data is computed when
+the page is written, in about a minute (`pretint reproduce`); `--voc`, `--coco` and `--coco-test` add trainings on pictures of
+yours, whose numbers have the status "measured".
 
 | status | meaning | numbers |
 |---|---|---|
@@ -76,7 +72,10 @@ def page(document: Sequence[Mapping[str, Any]]) -> str:
     """The page, from what ``collect`` gives."""
     by_id = {number["id"]: number for number in document}
     counts = {status: sum(number["status"] == status for number in document) for status in MEANINGS}
-    text = _HEAD + "".join(f"| {status} | {words} | {counts[status]} |\n" for status, words in MEANINGS.items())
+    given = " --voc VOC2012 --coco PHOTOS --coco-test TEST_PHOTOS" if counts["measured"] else ""
+    text = _HEAD.format(command=f"pretint reproduce{given} --out docs/reproduction.md") + "".join(
+        f"| {status} | {words} | {counts[status]} |\n" for status, words in MEANINGS.items()
+    )
     text += "\n" + _EXPLANATION.format(
         verdict=verdict(document),
         first=by_id["artefact_stops_from_batch"]["ours"],

@@ -4,6 +4,7 @@ A finding is ``{"name", "state", "words"}``; the state is ``ok``, ``warning``, o
 """
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ LAST_PART = 0.25
 """Share of a pretraining's epochs at its end that tells whether its score still moved."""
 STILL_FALLING = 0.01
 """Relative improvement in that part above which the pretraining may be too short."""
+_ROUNDING = 1e-9  # of a mean over seeds
 _NAMED = 3  # pictures that a sentence names
 _LOOKING = "looking for copies"
 
@@ -178,6 +180,22 @@ def of_rates(told: Sequence[Mapping[str, Any]], options: CompareOptions) -> list
             f"The best rate lies at the edge of those that were tried ({words}); a wider --rates may serve these arms better.",
         )
     ]
+
+
+def of_floor(table: Sequence[Mapping[str, Any]], constant: float | None) -> list[Finding]:
+    """Whether an arm scores no more than the constant predictor does: what learned nothing tells nothing of pretraining."""
+    best: dict[tuple[str, str, float], float] = {}
+    for row in table:
+        place = (row["arm"], row["mode"], row["fraction"])
+        best[place] = max(row["mean"], best.get(place, -math.inf))
+    if constant is None or not (floored := [place for place, mean in best.items() if mean <= constant + _ROUNDING]):
+        return []
+    named = ", ".join(f"{arm} ({mode}, {fraction:.0%} of the labels)" for arm, mode, fraction in floored)
+    words = (
+        f"No better than the constant predictor: {named}. Nothing was learned there, so that differences say nothing of "
+        "pretraining; more steps (--epochs, --least-steps) or another rate may help."
+    )
+    return [_finding("nothing learned", "warning", words)]
 
 
 def of_pretrainings(arms: Sequence[Arm]) -> list[Finding]:

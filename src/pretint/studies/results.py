@@ -71,6 +71,7 @@ class Results:
         differences = self._differences(found, compute)
         arms = [self._arm(arm, trials[arm.name], cells[arm.name], rates) for arm in self.arms]
         saved = self._labels_saved(found, compute)
+        table = self._table(found)
         constants = [o["constant"] for jobs in cells.values() for job in jobs if (o := self.folder.outcome(job.key)) and "constant" in o]  # fmt: skip
         return {
             **head,
@@ -79,7 +80,7 @@ class Results:
             "modes": list(self.options.modes),
             "arms": arms,
             "cells": found,
-            "table": self._table(found),
+            "table": table,
             "differences": differences,
             "labels_saved": saved,
             "constant": constants[0] if constants else None,
@@ -88,6 +89,7 @@ class Results:
                 *checks.of_failures(failed),
                 *checks.of_arms(self.arms, arms),
                 *checks.of_rates(arms, self.options),
+                *checks.of_floor(table, constants[0][self.score] if constants else None),
             ],
             "failed": dict(failed),
             "verdict": headline(differences, saved, head["state"], self.options.modes[0]),
