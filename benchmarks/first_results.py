@@ -139,7 +139,8 @@ def page() -> str:
         "",
         "Written by `python benchmarks/first_results.py --data DATA --runs RUNS`, the studies by the same with `--study`; do not edit",
         "by hand. The studies repeat each cell over five seeds and say how sure a difference is; the single runs below them do not.",
-        "Machine, commit and time stand beside each figure. What was tried on the way is in [log.md](log.md).",
+        "Machine, commit and time stand beside each figure. What DATA holds is told in [datasets.md](datasets.md), and what was tried on",
+        "the way in [log.md](log.md).",
         "",
     ]
     if pre := found.get("pretraining"):
@@ -162,7 +163,7 @@ def page() -> str:
         lines += [
             "## Colorization",
             "",
-            f"`pretint evaluate runs/small --data colorization_test`: {colours['pictures']} photos, mean (min to max)",
+            f"`pretint evaluate runs/small --data colorization_test`, the run above: {colours['pictures']} photos, mean (min to max)",
             "",
         ]
         lines += ["| | PSNR, dB | SSIM | colourfulness |", "|---|---|---|---|"]
@@ -194,7 +195,8 @@ def page() -> str:
         lines += [
             f"## Single runs: {name}",
             "",
-            f"`pretint finetune --task {how['task']} --data {how['folder']}{split}{classes} --init runs/small` (recipe `light`), then",
+            f"`pretint finetune --task {how['task']} --data {how['folder']}{split}{classes} --init runs/small` (recipe `light`; scratch has",
+            f"`--backbone unet --unet.width {SMALL['unet']['width']} --size {SMALL['size']}` in place of `--init`), then",
         ]
         lines += [f"`pretint evaluate` with `--split {how['test']}`, {first['pictures']} pictures", ""]
         lines += ["| arm | loaded | " + " | ".join(scores) + " |", "|---|---|" + "---|" * len(scores)]
@@ -217,7 +219,8 @@ def study_lines(name: str, how: dict[str, Any], done: dict[str, Any]) -> list[st
         "",
         f"`pretint compare --task {how['task']} --data {how['folder']}{split}{classes} --test {how['test']} "
         f"--arms cgan=runs/small l1=runs/l1 --fractions 0.1 1 --seeds 5 --epochs 20`: seeds {done['seeds']} repeat the "
-        f"fine-tuning; one pretraining an arm. {done['test']['pictures']} test pictures, {done['score']} in points. "
+        "fine-tuning; one pretraining an arm, `runs/l1` that of `runs/small` with `--pretext regression`."
+        f" {done['test']['pictures']} test pictures, {done['score']} in points. "
         f"{done['seconds'] / 3600:.1f} h, {environment['processor']}, {environment['cores']} cores, commit {environment['commit']}.",
         "",
         "| arm | labels | mean | deviation | 95 % interval |",
