@@ -21,6 +21,7 @@ import numpy as np
 import pretint
 from pretint import shipped
 from pretint.experiments.describing import networks_of_description
+from pretint.experiments.environment import environment as this_environment
 from pretint.inference.evaluating import evaluate_colorization
 from pretint.inference.models import open_trained
 from pretint.run_folder import RunFolder
@@ -140,7 +141,7 @@ def card(
         "",
         "## Colour",
         "",
-        f"By `python benchmarks/ship.py RUN --test DATA/{test}` (commit {environment()['commit']}; `pretint evaluate pretint` gives the means): {scores['pictures']} pictures at",
+        f"By `python benchmarks/ship.py RUN --test DATA/{test}` (commit {this_environment()['commit']}; `pretint evaluate pretint` gives the means): {scores['pictures']} pictures at",
         f"their own size (left out: {left}); mean and 95 % interval over pictures. `share` is the mean colourfulness over that of the originals.",
         "",
         f"| | {' | '.join(COLUMNS.values())} | share |",

@@ -108,6 +108,29 @@ def test_what_pictures_favour_in_one_seed_alone_is_not_counted_twice():
     assert picture_variance(arm, reference, 500) < 0.1 * of_one_run
 
 
+def test_what_pictures_favour_in_one_pretraining_is_not_counted_twice() -> None:
+    """Two arms of one kind, three pretrainings of two fine-tunings each: what a pretraining does with a picture, both its seeds do, and
+    the deviation over pretrainings holds that already."""
+    rng = np.random.default_rng(7)
+    pretrained = rng.normal(0, 1, (2, 3, 500))
+    runs = np.concatenate([pretrained, pretrained], axis=1)  # seed k takes pretraining k modulo 3
+    arm, reference = (resampling.top1(of_arm) for of_arm in runs)
+    of_one = 2 * 1 / 500  # variance of a difference of two means over 500 pictures
+    assert picture_variance(arm, reference, 500, pretrainings=3) < 0.1 * of_one
+    # Of seeds taken as independent, three of the fifteen pairs share a pretraining.
+    assert picture_variance(arm, reference, 500) == pytest.approx(of_one * 3 / 15, rel=0.5)
+
+
+def test_the_pictures_part_of_pretrainings_is_that_of_their_means() -> None:
+    favour = np.random.default_rng(8).normal(0, 1, 300)
+    both = np.stack([favour] * 6)
+    none = resampling.top1(np.zeros((6, 300)))
+    expected = favour.var(ddof=1) / 300
+    assert picture_variance(resampling.top1(both), none, 300, pretrainings=3, replicates=20_000) == pytest.approx(
+        expected, rel=0.05
+    )
+
+
 def wrong_verdicts(kind: str, seeds: int, pictures: int, studies: int) -> tuple[int, int]:
     """How often p < 0.05 with and without the picture part, where arms do not differ on the whole population."""
     rng = np.random.default_rng([seeds, pictures])

@@ -302,7 +302,7 @@ def test_a_study_grows_by_arms_and_seeds(study: Path, parted: Path, coloring_run
     shutil.copytree(study, grown)
     for run in (grown / "runs").iterdir():  # what is finished is not needed any more, and must not be run again
         shutil.rmtree(run)
-    arms = ["again=scratch", f"mine={coloring_run}", f"late={coloring_run}@against=again"]
+    arms = ["again=scratch", f"mine={coloring_run}@against=again", f"late={coloring_run}@against=again"]
     document = pretint.compare(data=parted, out=grown, arms=arms, resume=True, **(STUDY | {"seeds": 3}))
     before = {cell["key"]: cell for cell in read(study)["cells"]}
     after = {cell["key"]: cell for cell in document["cells"]}
@@ -311,8 +311,9 @@ def test_a_study_grows_by_arms_and_seeds(study: Path, parted: Path, coloring_run
     assert not any((grown / "runs" / key).exists() for key in before)
     fresh = pretint.compare(data=parted, out=tmp_path / "fresh", arms=arms, **(STUDY | {"seeds": 3}))
     assert numbers(fresh)["differences"] == numbers(document)["differences"]
-    (row,) = (row for row in document["differences"] if row["reference"] == "again" and row["fraction"] == 1)
-    expected = np.subtract(scores(document, "late", 1), scores(document, "again", 1))
+    row, late = (row for row in document["differences"] if row["reference"] == "again" and row["fraction"] == 1)
+    assert (row["arm"], late["arm"]) == ("mine", "late")
+    expected = np.subtract(scores(document, "mine", 1), scores(document, "again", 1))
     assert row["mean"] == pytest.approx(expected.mean())
     assert row["deviation"] == pytest.approx(expected.std(ddof=1))
 

@@ -9,10 +9,10 @@ import pytest
 from pretint.errors import RunError
 from pretint.run_folder import write_atomically
 from pretint.studies.folder import StudyFolder
-from pretint.studies.variances import Variances, compute_variance, done
+from pretint.studies.variances import Pair, Variances, compute_variance, done
 from pretint.studies.work import npz
 
-PAIR = (("one", "two"), ("three", "four"))
+PAIR = Pair(("one", "two"), ("three", "four"), 1)
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> StudyFolder:
     (tmp_path / "cells").mkdir()
     draws = np.random.default_rng(0)
     targets = np.eye(3, dtype=bool)[draws.integers(0, 3, 50)]
-    for key in (*PAIR[0], *PAIR[1]):
+    for key in (*PAIR.mine, *PAIR.others):
         arrays = {"targets": targets, "scores": draws.random((50, 3)), "ids": np.array([f"{i}" for i in range(50)])}
         write_atomically(study.pictures_of(key), npz(arrays))
     return study
@@ -51,7 +51,7 @@ def test_what_no_worker_gave_is_computed_in_the_end(folder: StudyFolder) -> None
 
 def test_top1_of_hits_is_their_variance_over_pictures(folder: StudyFolder) -> None:
     """Of one seed each, the bootstrap's variance of a mean is the sample variance over n."""
-    pair = (("one",), ("three",))
+    pair = Pair(("one",), ("three",), 1)
     hits = []
     for key in ("one", "three"):
         with np.load(folder.pictures_of(key)) as file:
@@ -65,4 +65,4 @@ def test_other_pictures_are_refused(folder: StudyFolder) -> None:
         arrays = dict(file) | {"ids": np.array([f"x{i}" for i in range(50)])}
     write_atomically(folder.pictures_of("four"), npz(arrays))
     with pytest.raises(RunError, match="other pictures"):
-        compute_variance(folder, "top1", (("one",), ("four",)))
+        compute_variance(folder, "top1", Pair(("one",), ("four",), 1))

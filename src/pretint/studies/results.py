@@ -16,7 +16,7 @@ from pretint.studies.headline import headline
 from pretint.studies.labels_saved import labels_saved
 from pretint.studies.options import CompareOptions
 from pretint.studies.plan import Job, seeds_of
-from pretint.studies.variances import Variances
+from pretint.studies.variances import Pair, Variances
 
 Cell = dict[str, Any]
 _COLUMNS = ("arm", "mode", "depth", "fraction", "seed", "state", "score", "seconds")
@@ -186,11 +186,11 @@ class Results:
                 mine, others = arms.get(arm.name, []), arms.get(reference, [])
                 if len(mine) != self.options.seeds or len(others) != self.options.seeds:
                     continue
-                known = self.variances.get((_keys(mine), _keys(others)), compute=compute)
+                several = independent(arm, next(one for one in self.arms if one.name == reference))
+                known = self.variances.get(Pair(_keys(mine), _keys(others), several), compute=compute)
                 if known is None:
                     continue
                 variance, pictures = known
-                several = independent(arm, next(one for one in self.arms if one.name == reference))
                 difference = statistics.paired_difference(
                     _by_pretraining(several, mine),
                     _by_pretraining(several, others),
@@ -240,7 +240,7 @@ class Results:
                 if len(mine) < len(fractions) or 1 not in others:
                     continue
                 # What the test pictures add is taken from the arms with all labels, at every fraction.
-                known = self.variances.get((_keys(mine[1]), _keys(others[1])), compute=compute)
+                known = self.variances.get(Pair(_keys(mine[1]), _keys(others[1]), len(arm.inits)), compute=compute)
                 if known is None:
                     continue
                 variance, pictures = known
@@ -261,12 +261,8 @@ class Results:
 
 
 def _by_pretraining(several: int, cells: Sequence[Cell]) -> list[float]:
-    """Scores that are independent of each other: of each seed, or where seeds take one of several pretrainings in turn, the mean
-    over every ``several``-th seed."""
-    scores = [cell["score"] for cell in cells]
-    if several == 1 or several >= len(scores):
-        return scores
-    return [float(np.mean(scores[first::several])) for first in range(several)]
+    scores: list[float] = statistics.by_pretraining(several, np.array([cell["score"] for cell in cells])).tolist()
+    return scores
 
 
 def _keys(cells: Sequence[Cell]) -> tuple[str, ...]:

@@ -167,13 +167,16 @@ def _p(mean: float, seed_variance: float, n: int, picture_variance: float, pictu
     return float(np.exp(brentq(gap, smallest, 0.0))) if gap(smallest) > 0 else _SMALLEST_P
 
 
-def picture_variance(arm: Score, reference: Score, pictures: int, *, seed: int = 0, replicates: int = 400) -> float:
+def picture_variance(
+    arm: Score, reference: Score, pictures: int, *, pretrainings: int = 1, seed: int = 0, replicates: int = 400
+) -> float:
     """Variance of what the test pictures favour in every seed, for `paired_difference`; by bootstrap over pictures.
 
     The N pictures are drawn anew with replacement, the same draw for both arms and all seeds, and the n differences of the
     score are computed on each draw. Returned is the mean covariance between two *different* seeds. A seed's own variance would
     also hold what the pictures favour in that seed alone, which the deviation over seeds holds already. So two arms of one kind
-    get about 0, however much their single runs differ. Negative estimates become 0.
+    get about 0, however much their single runs differ. Where seeds share pretrainings, as many as there are, these take the seeds'
+    place: their scores are means over their seeds (`by_pretraining`). Negative estimates become 0.
 
     For one seed it is that seed's own variance. The score need not be a mean over pictures; for a mean the result is unbiased.
 
@@ -181,6 +184,7 @@ def picture_variance(arm: Score, reference: Score, pictures: int, *, seed: int =
         arm: the arm's scores under weights, see `Score` and resampling.py.
         reference: the same of the reference, for the same seeds and pictures.
         pictures: N, 2 or more.
+        pretrainings: that the seeds take in turn.
         seed: of the draws; the same seed gives the same draws for any two arms.
         replicates: R, how many draws; the result is good to about sqrt(2 / R).
     Raises:
@@ -192,7 +196,7 @@ def picture_variance(arm: Score, reference: Score, pictures: int, *, seed: int =
     weights = draws.multinomial(
         pictures, np.full(pictures, 1 / pictures), size=replicates
     )  # (R, N), each row sums to N
-    differences = arm(weights) - reference(weights)  # (R, n)
+    differences = by_pretraining(pretrainings, arm(weights) - reference(weights))  # (R, n)
     differences = differences[np.isfinite(differences).all(axis=1)]
     if len(differences) < 2:
         raise ValueError("the score cannot be computed on resampled pictures")
@@ -200,6 +204,22 @@ def picture_variance(arm: Score, reference: Score, pictures: int, *, seed: int =
     n = len(covariance)
     common = covariance[~np.eye(n, dtype=bool)].mean() if n > 1 else covariance[0, 0]
     return max(0.0, float(common)) * pictures / (pictures - 1)  # a bootstrap's variance is short by (N - 1) / N
+
+
+def by_pretraining(several: int, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores that are independent of each other: of each seed, or where seeds take one of several pretrainings in turn, the mean
+    over every ``several``-th seed.
+
+    Args:
+        several: how many pretrainings.
+        scores: (..., seeds).
+
+    Returns:
+        (..., seeds), or (..., several) where there are fewer pretrainings than seeds, and more than one.
+    """
+    if several == 1 or several >= scores.shape[-1]:
+        return scores
+    return np.stack([scores[..., first::several].mean(axis=-1) for first in range(several)], axis=-1)
 
 
 def holm(p: NDArray[Any] | Sequence[float | None]) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from pretint.experiments.starting import defaults_of
 from pretint.methods import load
 from pretint.run_folder import hold
 from pretint.studies import checks
-from pretint.studies.arms import Arm, resolve
+from pretint.studies.arms import Arm, parse, resolve
 from pretint.studies.executor import run_jobs, side_by_side
 from pretint.studies.folder import StudyFolder
 from pretint.studies.options import FREE_ON_RESUME, GROWING, CompareOptions
@@ -271,8 +271,11 @@ def _opened(options: CompareOptions, quiet: bool) -> tuple[CompareOptions, Study
 
 
 def _grows(before: Any, now: Any) -> bool:
-    """Whether a number or a list of words holds all that it held."""
-    return bool(before <= now) if isinstance(now, int) else set(before) <= set(now)
+    """Whether a number of seeds, or a list of arms, holds all that it held; what an arm is held against changes no cell of it."""
+    if isinstance(now, int):
+        return bool(before <= now)
+    kept, arms = ({replace(parse(words), against=None) for words in one} for one in (before, now))
+    return kept <= arms
 
 
 def _test_list(source: Source, options: CompareOptions) -> str:

@@ -1,6 +1,7 @@
 """What the test pictures add to the variance of a difference of two arms, computed by workers and kept in the study's folder.
 
-    variances.json      {"KEY KEY .. / KEY KEY ..": [variance, test pictures]}: cells of an arm, and of its reference
+    variances.json      {"KEY KEY .. / KEY KEY ..": [variance, test pictures]}: cells of an arm, and of its reference; where their
+                        seeds share pretrainings, " by N" behind it
 
 A bootstrap of large confusion matrices takes seconds, so it is a worker's job like any other: the study's own process has outcomes
 to take in meanwhile.
@@ -9,7 +10,7 @@ to take in meanwhile.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,19 @@ from pretint.run_folder import write_atomically
 from pretint.studies import resampling, statistics
 from pretint.studies.folder import StudyFolder
 
-Pair = tuple[tuple[str, ...], tuple[str, ...]]
-"""Keys of the cells of an arm, and of its reference."""
+
+class Pair(NamedTuple):
+    """Two arms at one place.
+
+    Attributes:
+        mine: keys of the cells of an arm.
+        others: of its reference.
+        pretrainings: that their seeds take in turn.
+    """
+
+    mine: tuple[str, ...]
+    others: tuple[str, ...]
+    pretrainings: int
 
 
 class Variances:
@@ -72,21 +84,23 @@ def compute_variance(folder: StudyFolder, score: str, pair: Pair) -> tuple[float
     Raises:
         RunError: the two were scored on other pictures.
     """
-    (mine, ids), (others, their_ids) = (_weighted(folder, score, keys) for keys in pair)
+    (mine, ids), (others, their_ids) = (_weighted(folder, score, keys) for keys in (pair.mine, pair.others))
     if ids != their_ids:
-        raise RunError(f"{folder.path}: cells of {pair[0][0]} and {pair[1][0]} were scored on other pictures")
-    return statistics.picture_variance(mine, others, len(ids)), len(ids)
+        raise RunError(f"{folder.path}: cells of {pair.mine[0]} and {pair.others[0]} were scored on other pictures")
+    return statistics.picture_variance(mine, others, len(ids), pretrainings=pair.pretrainings), len(ids)
 
 
 def done(job: Mapping[str, Any]) -> dict[str, Any]:
     """What a worker does with such a job."""
-    mine, others = job["pair"]
-    variance, pictures = compute_variance(StudyFolder(Path(job["study"])), job["score"], (tuple(mine), tuple(others)))
+    mine, others, pretrainings = job["pair"]
+    pair = Pair(tuple(mine), tuple(others), pretrainings)
+    variance, pictures = compute_variance(StudyFolder(Path(job["study"])), job["score"], pair)
     return {"variance": variance, "pictures": pictures}
 
 
 def _name(pair: Pair) -> str:
-    return " ".join((*pair[0], "/", *pair[1]))
+    shared = f" by {pair.pretrainings}" if 1 < pair.pretrainings < len(pair.mine) else ""
+    return " ".join((*pair.mine, "/", *pair.others)) + shared
 
 
 def _weighted(folder: StudyFolder, score: str, keys: Sequence[str]) -> tuple[statistics.Score, list[str]]:
