@@ -26,7 +26,7 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     """List pictures with their masks; see ``open_source``. With ``classes`` the background stays index 0, the rest follows their order.
 
     Raises:
-        DataError: classes.txt or a list is malformed, or a list names a picture that is not there.
+        DataError: classes.txt or a list is malformed, a list names a picture that is not there, or masks have more than 255 classes.
         OptionError: an unknown class.
     """
     masks = {_stem(path, folder / "masks"): path for path in walk(folder / "masks")}
@@ -45,6 +45,12 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
         if name not in ids.values():
             raise OptionError(f"--classes {name}: {folder} knows {', '.join(ids.values())}")
     names = (background, *(n for n in classes if n != background)) if classes else tuple(ids.values())
+    by_csv = task == "labels" and table.recognises(folder)
+    if task and not by_csv and len(names) > VOID:  # the 256th would have the index of void, the next ones that of others
+        raise DataError(
+            f"{folder}: its masks have {len(names)} classes, and pretint can tell at most {VOID} apart, the background among them; "
+            "choose some with --classes, or merge some in classes.txt"
+        )
     left_out = VOID if other == "void" else 0
     mask_map = {VOID: VOID} | {i: names.index(name) if name in names else left_out for i, name in ids.items()}
     splits = {
