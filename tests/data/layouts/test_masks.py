@@ -36,6 +36,16 @@ def test_records_classes_and_lists(cells: Path) -> None:
     assert set(source.splits) == {"train", "all"}
 
 
+def test_a_byte_order_mark_is_no_part_of_a_name(cells: Path) -> None:
+    """Windows' editors begin a file in UTF-8 with one."""
+    plain = open_source(cells)
+    for name in ("classes.txt", "train.txt"):
+        (cells / name).write_bytes(b"\xef\xbb\xbf" + (cells / name).read_bytes())
+    assert open_source(cells) == plain
+    (cells / "classes.txt").write_bytes(b"\xef\xbb\xbf0 background\r\n2 nucleus\r\n")
+    assert open_source(cells).mask_map == {0: 0, 2: 1, 255: 255}
+
+
 def test_chosen_classes(cells: Path) -> None:
     source = open_source(cells, classes=["nucleus"])
     assert source.mask_classes == ("background", "nucleus")
