@@ -14,7 +14,7 @@ from pretint.color import join
 from pretint.data.duplicates import near_copies
 from pretint.data.feed import once
 from pretint.data.layouts import open_pool, open_source
-from pretint.data.looks import LOOKS
+from pretint.data.looks import LOOKS, forget_faults
 from pretint.data.record import Record, fingerprint, pick
 from pretint.data.screening import screen
 from pretint.data.splits import carve_validation
@@ -84,6 +84,8 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record],
     apart = _apart(options)
     if not start.first:
         start.fabric.barrier()  # the first process looks at the pictures, the others at what it wrote down
+    elif not start.known:  # a run that goes on leaves out what it left out, else its pictures would be others
+        forget_faults(start.run.path / LOOKS)
     earlier = _looks_of_others(options, start.run)
     rest, copies = _without_copies(pool, apart, start, earlier) if apart else (pool, [])
     with counting("looking at the pictures", start.quiet or not start.first) as progress:
