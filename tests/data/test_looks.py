@@ -13,6 +13,8 @@ from safetensors.numpy import save_file
 from pretint.data.looks import UNSEEN, Look, Looks, forget_faults
 from pretint.data.picture_hash import SIZE
 from pretint.data.record import Record
+from pretint.errors import ResourceError
+from tests.conftest import files_up_to
 
 PLAIN = Look("", 1.5, 0.25, -3.0, 1e-9)
 HASHED = Look("", 30.0, 20.0, 5.0, -5.0, bytes(range(SIZE)))
@@ -75,6 +77,15 @@ def test_a_fault_is_the_caches_own_and_can_be_forgotten(records: list[Record], t
     looks = _filled(records, file)
     assert (looks.state == UNSEEN).tolist() == [True, False, True, False]
     assert (looks[1], looks[3]) == (HASHED, PLAIN)
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(records: list[Record], tmp_path: Path) -> None:
+    file = tmp_path / "looks.safetensors"
+    _kept(records[:1], file, HASHED)
+    with files_up_to(100), pytest.raises(ResourceError, match=r"looks\.safetensors: cannot be written .*make room"):
+        _kept(records[1:], file, PLAIN)
+    assert _filled(records, file)[0] == HASHED
+    assert [path.name for path in tmp_path.glob("looks*")] == [file.name]
 
 
 def test_a_file_that_changed_is_unknown(records: list[Record], tmp_path: Path) -> None:

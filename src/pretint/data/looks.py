@@ -28,6 +28,7 @@ from safetensors.numpy import save_file
 
 from pretint.data import picture_hash
 from pretint.data.record import Fact, Record, facts
+from pretint.run_folder import writing
 
 LOOKS = "looks.safetensors"
 """Name of the file in the folder of a run or a study."""
@@ -159,7 +160,11 @@ class Looks(Sequence[Look]):
         return wanted[found], rows[found]
 
     def save(self, file: Path) -> None:
-        """Add to the file what is known here and was not known there."""
+        """Add to the file what is known here and was not known there.
+
+        Raises:
+            ResourceError: it cannot be written.
+        """
         new = np.flatnonzero((self.state != UNSEEN) & ~self.kept & (self.keys != GONE))
         broken = new[self.state[new] == BROKEN]
         added: dict[str, NDArray[Any]] = {
@@ -176,7 +181,11 @@ class Looks(Sequence[Look]):
 
 
 def forget_faults(file: Path) -> None:
-    """Take the broken pictures out of a file of looks, so that they are looked at again; without one there is nothing to do."""
+    """Take the broken pictures out of a file of looks, so that they are looked at again; without one there is nothing to do.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
     members = _read(file, hashes=True)
     if members and members.sentences:
         readable = members.tensors["state"] != BROKEN
@@ -211,10 +220,14 @@ def _read(file: Path, hashes: bool) -> _Members | None:
 
 def _write(file: Path, tensors: dict[str, NDArray[Any]], sentences: list[str]) -> None:
     sums = {name: _sum(part) for name, part in tensors.items()}
-    file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f"{file.name}.{os.getpid()}")
-    save_file(tensors, beside, {"faults": json.dumps(sentences), "crc32": json.dumps(sums)})
-    beside.replace(file)
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_file(tensors, beside, {"faults": json.dumps(sentences), "crc32": json.dumps(sums)})
+            beside.replace(file)
+        finally:
+            beside.unlink(missing_ok=True)  # on a full disk it would take what room there is
 
 
 def _sum(tensor: NDArray[Any]) -> int:

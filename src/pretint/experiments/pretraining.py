@@ -25,7 +25,7 @@ from pretint.experiments.results import PretrainResult
 from pretint.experiments.starting import Start, begin, feed, once_each, run_loop, scores_of_best, seed_weights
 from pretint.objective import Objective
 from pretint.pretexts.pretext import Pretext, build_pretext
-from pretint.run_folder import MANIFEST, RunFolder
+from pretint.run_folder import MANIFEST, RunFolder, writing
 from pretint.training.progress import counting
 
 SAMPLES = 8
@@ -173,9 +173,10 @@ def _samples(
             return
         rows = [torch.zeros_like(batch.ab), ab.float().cpu(), batch.ab]
         grid = torch.cat([torch.cat(list(join(batch.lightness, row)), dim=2) for row in rows], dim=1)
-        folder = run.path / "samples"
-        folder.mkdir(exist_ok=True)
         pixels = (grid.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"epoch-{epochs:04d}.png")
+        path = run.path / "samples" / f"epoch-{epochs:04d}.png"
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(path)
 
     return draw
