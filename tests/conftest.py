@@ -1,9 +1,11 @@
 """What all tests share: one thread, small folders of pictures, the command line as a process."""
 
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +130,17 @@ def start_command() -> Command:
         )  # fmt: skip
 
     return start
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """A disk without room, as far as this process is told: no file grows beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def environment(**more: str) -> dict[str, str]:

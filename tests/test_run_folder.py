@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import pretint.run_folder
-from pretint.errors import RunError
+from pretint.errors import ResourceError, RunError
 from pretint.run_folder import RunFolder, checksum, write_atomically
+from tests.conftest import files_up_to
 
 
 @pytest.fixture
@@ -210,3 +211,14 @@ def test_checksum(tmp_path: Path) -> None:
 def test_files_are_json(run: RunFolder) -> None:
     run.append_metrics(step=1)
     assert json.loads((run.path / "metrics.jsonl").read_text()) == {"step": 1}
+
+
+def test_a_full_disk_is_told_with_the_file(run: RunFolder) -> None:
+    run.append_metrics(step=1, kind="train", loss=0.5)
+    with files_up_to(60), pytest.raises(ResourceError, match=r"metrics\.jsonl: cannot be written .*make room"):
+        run.append_metrics(step=2, kind="train", note="x" * 100)
+    run.cut_metrics(1)
+    assert run.metrics() == [{"step": 1, "kind": "train", "loss": 0.5}]
+    with files_up_to(60), pytest.raises(ResourceError, match=r"00000007: cannot be written .*make room"):
+        _checkpoint(run, 7, "x" * 100)
+    assert not run.checkpoint_path(7).exists()

@@ -5,6 +5,7 @@ task with its network. A step is a sequence of turns; in each turn one player's 
 and two turns a step, a classifier one of each.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from torch import Tensor, nn
 
 from pretint.data.feed import Batch
+from pretint.errors import OptionError
 
 T = TypeVar("T")
 
@@ -21,14 +23,28 @@ T = TypeVar("T")
 class OptimizerSettings:
     """Settings of one player's optimizer.
 
-    ``eps`` is 1e-7 where Keras is followed, 1e-8 is torch's. ``weight_decay`` is decoupled (AdamW) and left off biases
-    and normalisations.
+    ``rate`` lies above 0, ``betas`` in [0, 1). ``eps``, above 0, is 1e-7 where Keras is followed, 1e-8 is torch's.
+    ``weight_decay``, 0 or more, is decoupled (AdamW) and left off biases and normalisations.
+
+    Raises:
+        OptionError: a value is out of range. The options of a method are checked earlier, before pictures are opened.
     """
 
     rate: float
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        # Written so that nan fails too.
+        for name, value, allowed, told in (
+            ("rate", self.rate, 0 < self.rate < math.inf, "above 0 and finite"),
+            ("betas", self.betas, all(0 <= beta < 1 for beta in self.betas), "at least 0 and below 1"),
+            ("eps", self.eps, 0 < self.eps < math.inf, "above 0 and finite"),
+            ("weight_decay", self.weight_decay, 0 <= self.weight_decay < math.inf, "at least 0 and finite"),
+        ):
+            if not allowed:
+                raise OptionError(f"optimizer: {name} {value} must be {told}; mend the option that it comes from")
 
 
 @dataclass(frozen=True, kw_only=True)

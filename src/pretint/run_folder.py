@@ -35,7 +35,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         ResourceError: it cannot be written.
     """
     beside = path.with_name(f".{path.name}.part")
-    with _writing(path):
+    with writing(path):
         with beside.open("wb") as file:
             file.write(content)
             file.flush()
@@ -57,18 +57,22 @@ def make_folder(path: Path) -> None:
     Raises:
         ResourceError: it cannot be made.
     """
-    with _writing(path):
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Tell it as the disk's fault where the block cannot write; ``path`` is what it writes.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
     try:
         yield
-    except OSError as error:
-        raise ResourceError(
-            f"{path}: cannot be written ({error.strerror or error}); make room, or choose another place"
-        ) from error
+    except (OSError, SafetensorError) as error:  # safetensors wraps a full disk in an error of its own
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ResourceError(f"{path}: cannot be written ({why}); make room, or choose another place") from error
 
 
 def checksum(path: Path) -> str:
@@ -179,8 +183,13 @@ class RunFolder:
     # Metrics
 
     def append_metrics(self, **entry: Any) -> None:
-        """Add a line to metrics.jsonl."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        """Add a line to metrics.jsonl.
+
+        Raises:
+            ResourceError: it cannot be written.
+        """
+        path = self.path / "metrics.jsonl"
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -204,23 +213,27 @@ class RunFolder:
 
     @contextmanager
     def new_checkpoint(self, step: int) -> Iterator[Path]:
-        """A folder to fill; when the block ends it is made durable and takes its final name."""
+        """A folder to fill; when the block ends it is made durable and takes its final name.
+
+        Raises:
+            ResourceError: it cannot be written, by the block or here.
+        """
         final = self.checkpoint_path(step)
-        beside = final.with_name(f".{final.name}.part")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        yield beside
-        for file in beside.iterdir():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        _sync_folder(beside)
-        aside = _aside(final)
-        if final.exists():  # the same step again, after a resume; at no moment there is neither
+        beside, aside = final.with_name(f".{final.name}.part"), _aside(final)
+        with writing(final):
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
+            yield beside
+            for file in beside.iterdir():
+                with file.open("rb") as handle:
+                    os.fsync(handle.fileno())
+            _sync_folder(beside)
+            if final.exists():  # the same step again, after a resume; at no moment there is neither
+                shutil.rmtree(aside, ignore_errors=True)
+                final.rename(aside)
+            beside.rename(final)
+            _sync_folder(final.parent)
             shutil.rmtree(aside, ignore_errors=True)
-            final.rename(aside)
-        beside.rename(final)
-        _sync_folder(final.parent)
-        shutil.rmtree(aside, ignore_errors=True)
 
     def checkpoint_path(self, step: int) -> Path:
         """Where the checkpoint of a step lies."""

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from pretint.data.looks import UNSEEN, Look, Looks
+from pretint.data.looks import UNSEEN, Look, Looks, forget_faults
 from pretint.data.picture_hash import SIZE
 from pretint.data.record import Record
+from pretint.errors import ResourceError
+from tests.conftest import files_up_to
 
 PLAIN = Look("", 1.5, 0.25, -3.0, 1e-9)
 HASHED = Look("", 30.0, 20.0, 5.0, -5.0, bytes(range(SIZE)))
@@ -59,6 +61,31 @@ def test_a_second_save_adds_and_forgets_nothing(records: list[Record], tmp_path:
     looks = _filled(records, file)
     assert list(looks) == [BROKEN, HASHED, PLAIN, BROKEN._replace(fault="other")]
     assert looks.kept.all()
+
+
+def test_a_fault_is_the_caches_own_and_can_be_forgotten(records: list[Record], tmp_path: Path) -> None:
+    file = tmp_path / "looks.safetensors"
+    forget_faults(file)
+    assert not file.exists()
+    _kept(records, file, BROKEN, HASHED, BROKEN._replace(fault="no route to host"), PLAIN)
+    other = Looks.none_of(records)
+    other.fill(file, hashes=True, cache=False)
+    assert (other.state == UNSEEN).tolist() == [True, False, True, False]
+    assert (other.faults, other[1], other[3]) == ({}, HASHED, PLAIN)
+    assert _filled(records, file)[2].fault == "no route to host"
+    forget_faults(file)
+    looks = _filled(records, file)
+    assert (looks.state == UNSEEN).tolist() == [True, False, True, False]
+    assert (looks[1], looks[3]) == (HASHED, PLAIN)
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(records: list[Record], tmp_path: Path) -> None:
+    file = tmp_path / "looks.safetensors"
+    _kept(records[:1], file, HASHED)
+    with files_up_to(100), pytest.raises(ResourceError, match=r"looks\.safetensors: cannot be written .*make room"):
+        _kept(records[1:], file, PLAIN)
+    assert _filled(records, file)[0] == HASHED
+    assert [path.name for path in tmp_path.glob("looks*")] == [file.name]
 
 
 def test_a_file_that_changed_is_unknown(records: list[Record], tmp_path: Path) -> None:

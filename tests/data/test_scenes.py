@@ -13,6 +13,7 @@ from skimage.color import rgb2lab
 
 from pretint.data.scenes import CLASSES, LEAST_VISIBLE, Scene, scene, write
 from pretint.errors import DataError, OptionError
+from tests.conftest import environment
 
 
 @pytest.fixture(scope="module")
@@ -168,18 +169,30 @@ def test_a_fault_leaves_nothing_behind(tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    for workers in (1, 2):
+    for workers in (0, 2):
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path / "scenes", 5, 0, size=16, workers=workers, progress=stop)
         assert list(tmp_path.iterdir()) == []
 
 
 def test_processes_write_the_same_files(tmp_path: Path) -> None:
-    alone = write(tmp_path / "alone", 40, 2, size=16, workers=1)
+    alone = write(tmp_path / "alone", 40, 2, size=16, workers=0)
     shared = write(tmp_path / "shared", 40, 2, size=16, workers=2)
     for path in sorted(alone.rglob("*")):
         if path.is_file():
             assert path.read_bytes() == (shared / path.relative_to(alone)).read_bytes()
+
+
+def test_a_plain_script_writes_with_processes(tmp_path: Path) -> None:
+    """One without ``if __name__ == "__main__"``, as one tries things out: no process may run it again."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\nfrom pretint.data.scenes import write\n"
+        f"print(write(Path({str(tmp_path / 'scenes')!r}), 6, 0, size=16, workers=2))\n"
+    )
+    done = subprocess.run([sys.executable, script], env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", f"{tmp_path / 'scenes'}\n")
+    assert len(list((tmp_path / "scenes" / "images").iterdir())) == 6
 
 
 def test_drawing_loads_no_torch() -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 import pretint
 from pretint.data import looking, scenes
-from pretint.errors import OptionError
+from pretint.errors import DataError, OptionError
 from pretint.run_folder import RunFolder
 from pretint.training.loop import Loop
 from tests.conftest import paint
@@ -90,6 +90,35 @@ def test_broken_pictures_are_left_out_and_listed(pictures: Path, tmp_path: Path)
     )
     data_of = RunFolder.open(tmp_path / "grey").manifest["data"]
     assert data_of["training"] + data_of["held_out"] == 21
+
+
+def test_a_passing_fault_breaks_no_picture_for_good(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that failed for a while: the run that met it goes on as it began; all that begin later look again."""
+    files = [path for path in sorted(pictures.rglob("*")) if path.is_file()]
+    bad, count = files[0], len(files)
+    read_rgb = looking.read_rgb
+
+    def failing(path: Path, at_least: int | None = None) -> np.ndarray:
+        if path == bad:
+            raise DataError(f"{path}: the picture is damaged or cut off ([Errno 5] Input/output error); remove it")
+        return read_rgb(path, at_least)
+
+    def train(name: str, *, most_broken: float, resume: bool = False) -> int:
+        options = PRETRAIN | {"epochs": 1, "most_broken": most_broken, "resume": resume}
+        pretint.pretrain(data=pictures, out=tmp_path / name, **options)
+        data_of = RunFolder.open(tmp_path / name).manifest["data"]
+        return int(data_of["training"] + data_of["held_out"])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(looking, "read_rgb", failing)
+        with pytest.raises(DataError, match="cannot be read"):
+            train("strict", most_broken=0)
+        assert train("kind", most_broken=0.5) == count - 1
+    assert train("kind", most_broken=0.5, resume=True) == count - 1
+    assert train("strict", most_broken=0) == count
+    assert train("beside", most_broken=0) == count
 
 
 def test_near_copies_of_test_pictures_are_left_out_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

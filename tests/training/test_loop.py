@@ -3,6 +3,7 @@
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pretint.data.views import ViewOptions
 from pretint.errors import Interrupted, TrainingError
 from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
 from pretint.run_folder import RunFolder
+from pretint.training import checkpoint, progress
 from pretint.training.hardware import start_fabric
 from pretint.training.loop import Loop
 from pretint.training.options import LoopOptions
@@ -138,6 +140,33 @@ def test_entries_are_written_every_so_often_and_at_the_end(training: Training, t
         "making.loss",
         "again.loss",
     }
+
+
+def test_the_speed_is_of_all_steps_and_of_no_saving(
+    training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a step an epoch, by a clock that turns and saving move: the first step takes 9 s, the second 3 s, saving 100 s."""
+    now = 0.0
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
+    loss, save = Toy.loss, checkpoint.save
+
+    def slow_loss(toy: Toy, turn: Turn, batch: Batch, shared: Shared) -> Loss:
+        nonlocal now
+        now += 1.0 if toy.weights else 3.0  # three turns a step
+        return loss(toy, turn, batch, shared)
+
+    def slow_save(*args: Any) -> None:
+        nonlocal now
+        now += 100
+        save(*args)
+
+    monkeypatch.setattr(Toy, "loss", slow_loss)
+    monkeypatch.setattr(checkpoint, "save", slow_save)
+    training.batch_size = len(training.records)
+    training.start(tmp_path / "run")
+    speeds = [entry["pictures_per_second"] for entry in RunFolder.open(tmp_path / "run").metrics()]
+    assert speeds == pytest.approx([training.batch_size / 9, 2 * training.batch_size / 12])
+    assert now > 100
 
 
 def test_the_best_checkpoint_is_of_the_best_score(pictures: Path, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def near_copies(
 
     Raises:
         DataError: a picture went missing meanwhile.
-        ResourceError: a process was killed.
+        ResourceError: a process was killed, or the cache cannot be written.
     """
     records = Joined([("", pool), ("", test)])
     looks = look(records, workers, cache, progress, earlier)

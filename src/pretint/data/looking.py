@@ -50,7 +50,7 @@ def look(
         A look for each picture, in their order.
 
     Raises:
-        ResourceError: a process was killed.
+        ResourceError: a process was killed, or the cache cannot be written.
     """
     looks = Looks.none_of(records)
     if cache:

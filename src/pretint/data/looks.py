@@ -6,6 +6,9 @@
                          hashes    uint8 (N, 96): see ``picture_hash``
                          metadata  ``faults``: a JSON list of sentences, one a broken picture, in their order; ``crc32`` of each tensor
 
+A picture that could not be read counts as broken in the run that the file is of, for as long as it goes on. Others look again, and so does
+one that begins anew (``forget_faults``): a disk or a network that failed for a while breaks no picture.
+
 Hashes are read only where they are asked for: screening a million pictures again takes 41 MB, not the 137 MB of the file.
 """
 
@@ -25,6 +28,7 @@ from safetensors.numpy import save_file
 
 from pretint.data import picture_hash
 from pretint.data.record import Fact, Record, facts
+from pretint.run_folder import writing
 
 LOOKS = "looks.safetensors"
 """Name of the file in the folder of a run or a study."""
@@ -121,13 +125,16 @@ class Looks(Sequence[Look]):
         Args:
             file: of earlier looks.
             hashes: take the hashes too.
-            cache: it is the one that is brought up to date.
+            cache: it is the one that is brought up to date; of any other, broken pictures are not taken over.
         """
         members = _read(file, hashes)
         if members is None:
             return
         keys, state = members.tensors["key"], members.tensors["state"]
         here, there = self._common(keys)
+        if not cache:
+            readable = state[there] != BROKEN
+            here, there = here[readable], there[readable]
         self.state[here] = state[there]
         self.numbers[here] = members.tensors["numbers"][there]
         broken = np.flatnonzero(self.state[here] == BROKEN)
@@ -153,7 +160,11 @@ class Looks(Sequence[Look]):
         return wanted[found], rows[found]
 
     def save(self, file: Path) -> None:
-        """Add to the file what is known here and was not known there."""
+        """Add to the file what is known here and was not known there.
+
+        Raises:
+            ResourceError: it cannot be written.
+        """
         new = np.flatnonzero((self.state != UNSEEN) & ~self.kept & (self.keys != GONE))
         broken = new[self.state[new] == BROKEN]
         added: dict[str, NDArray[Any]] = {
@@ -166,11 +177,19 @@ class Looks(Sequence[Look]):
         if members := _read(file, hashes=True):
             sentences = [*members.sentences, *sentences]
             added = {name: np.concatenate([members.tensors[name], part]) for name, part in added.items()}
-        sums = {name: _sum(part) for name, part in added.items()}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(f"{file.name}.{os.getpid()}")
-        save_file(added, beside, {"faults": json.dumps(sentences), "crc32": json.dumps(sums)})
-        beside.replace(file)
+        _write(file, added, sentences)
+
+
+def forget_faults(file: Path) -> None:
+    """Take the broken pictures out of a file of looks, so that they are looked at again; without one there is nothing to do.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    members = _read(file, hashes=True)
+    if members and members.sentences:
+        readable = members.tensors["state"] != BROKEN
+        _write(file, {name: part[readable] for name, part in members.tensors.items()}, [])
 
 
 _TYPES = {"key": "uint64", "state": "uint8", "numbers": "float64", "hashes": "uint8"}
@@ -197,6 +216,18 @@ def _read(file: Path, hashes: bool) -> _Members | None:
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return None
     return _Members(tensors, sentences) if sound and whole and told else None
+
+
+def _write(file: Path, tensors: dict[str, NDArray[Any]], sentences: list[str]) -> None:
+    sums = {name: _sum(part) for name, part in tensors.items()}
+    beside = file.with_name(f"{file.name}.{os.getpid()}")
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_file(tensors, beside, {"faults": json.dumps(sentences), "crc32": json.dumps(sums)})
+            beside.replace(file)
+        finally:
+            beside.unlink(missing_ok=True)  # on a full disk it would take what room there is
 
 
 def _sum(tensor: NDArray[Any]) -> int:

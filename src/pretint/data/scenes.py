@@ -10,18 +10,16 @@ shape and texture do. Which things a scene shows is independent of its backgroun
 
 import csv
 import json
-import multiprocessing
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
+from pretint.data.processes import cores, in_order
 from pretint.data.scene_drawing import CLASSES, LEAST_VISIBLE, Scene, scene
 from pretint.errors import DataError, OptionError
 
@@ -56,7 +54,7 @@ def write(
         size: side of the pictures in pixels.
         splits: pictures in each split, in their order; together ``pictures``. By default four fifths are "train", the
             rest "test".
-        workers: processes; by default one for each core, and none beside this one for fewer than 200 pictures.
+        workers: processes beside this one; by default one for each core, and none for fewer than 200 pictures.
         progress: told (pictures written, all).
 
     Returns:
@@ -65,6 +63,7 @@ def write(
     Raises:
         OptionError: the splits do not add up to ``pictures``, or a name or number is out of range.
         DataError: the folder holds something else.
+        ResourceError: a process was killed.
     """
     if splits is None:
         splits = {"train": pictures - pictures // 5, "test": pictures // 5}
@@ -129,28 +128,13 @@ def _write_pictures(
     folder: Path, pictures: int, seed: int, size: int, workers: int | None, progress: Callable[[int, int], None] | None
 ) -> list[tuple[str, ...]]:
     """Write images and masks; gives the labels of every picture in order."""
-    one = partial(_write_one, folder, seed, size)
-    labels: list[tuple[str, ...]] = []
     if workers is None:
-        workers = os.cpu_count() or 1 if pictures >= 200 else 1
-    if workers <= 1:
-        for picture in range(pictures):
-            labels.append(one(picture))
-            if progress:
-                progress(len(labels), pictures)
-        return labels
-    # Spawned, not forked: the caller may have loaded torch and its threads.
-    context = multiprocessing.get_context("spawn")
-    ignored = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits, below
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=signal.signal, initargs=ignored) as pool:
-        try:
-            for found in pool.map(one, range(pictures), chunksize=32):
-                labels.append(found)
-                if progress:
-                    progress(len(labels), pictures)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        workers = cores() if pictures >= 200 else 0
+    labels: list[tuple[str, ...]] = []
+    for found in in_order(partial(_write_one, folder, seed, size), range(pictures), workers):
+        labels.append(found)
+        if progress:
+            progress(len(labels), pictures)
     return labels
 
 

@@ -96,7 +96,7 @@ def screen(
 
     Raises:
         DataError: too many pictures are broken.
-        ResourceError: a process was killed.
+        ResourceError: a process was killed, or the cache cannot be written.
     """
     return _sum_up(records, look(records, workers, cache, progress, earlier, hashes=False), most_broken)
 

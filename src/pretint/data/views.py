@@ -54,7 +54,9 @@ def side_to_decode(size: int, options: ViewOptions) -> int:
         return math.ceil(size / WINDOW)
     if options.crop != "random":
         return size
-    return math.ceil(size / math.sqrt(options.smallest / options.stretch))
+    # Where crops have room, the smallest and most stretched has the shortest side; one that reaches from edge to edge of a long
+    # picture has at least 1/stretch of its shorter side.
+    return math.ceil(size / min(math.sqrt(options.smallest / options.stretch), 1 / options.stretch))
 
 
 def view(

@@ -144,6 +144,10 @@ class TaskOptions(TrainingOptions):
         _check_validation(self.validation)
         if self.rate <= 0 or self.head_factor <= 0:
             raise OptionError("--rate and --head-factor: must be above 0")
+        if self.unfrozen_rate is not None and self.unfrozen_rate <= 0:
+            raise OptionError(f"--unfrozen-rate {self.unfrozen_rate}: must be above 0")
+        if self.weight_decay < 0 or self.eps <= 0:
+            raise OptionError("--weight-decay: must not be negative, and --eps must be above 0")
         if not 0 <= self.frozen_epochs < self.epochs:
             raise OptionError(
                 f"--frozen-epochs {self.frozen_epochs}: must be at least 0 and below --epochs {self.epochs}"

@@ -14,7 +14,7 @@ from pretint.color import join
 from pretint.data.duplicates import near_copies
 from pretint.data.feed import once
 from pretint.data.layouts import open_pool, open_source
-from pretint.data.looks import LOOKS
+from pretint.data.looks import LOOKS, forget_faults
 from pretint.data.record import Record, fingerprint, pick
 from pretint.data.screening import screen
 from pretint.data.splits import carve_validation
@@ -25,7 +25,7 @@ from pretint.experiments.results import PretrainResult
 from pretint.experiments.starting import Start, begin, feed, once_each, run_loop, scores_of_best, seed_weights
 from pretint.objective import Objective
 from pretint.pretexts.pretext import Pretext, build_pretext
-from pretint.run_folder import MANIFEST, RunFolder
+from pretint.run_folder import MANIFEST, RunFolder, writing
 from pretint.training.progress import counting
 
 SAMPLES = 8
@@ -84,6 +84,8 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record],
     apart = _apart(options)
     if not start.first:
         start.fabric.barrier()  # the first process looks at the pictures, the others at what it wrote down
+    elif not start.known:  # a run that goes on leaves out what it left out, else its pictures would be others
+        forget_faults(start.run.path / LOOKS)
     earlier = _looks_of_others(options, start.run)
     rest, copies = _without_copies(pool, apart, start, earlier) if apart else (pool, [])
     with counting("looking at the pictures", start.quiet or not start.first) as progress:
@@ -171,9 +173,10 @@ def _samples(
             return
         rows = [torch.zeros_like(batch.ab), ab.float().cpu(), batch.ab]
         grid = torch.cat([torch.cat(list(join(batch.lightness, row)), dim=2) for row in rows], dim=1)
-        folder = run.path / "samples"
-        folder.mkdir(exist_ok=True)
         pixels = (grid.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"epoch-{epochs:04d}.png")
+        path = run.path / "samples" / f"epoch-{epochs:04d}.png"
+        with writing(path):
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(path)
 
     return draw

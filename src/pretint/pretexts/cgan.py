@@ -48,7 +48,7 @@ class Options:
     critic_rate: float = 2e-4
     """Learning rate of the discriminator."""
     beta1: float = 0.5
-    """Adam's first decay, of both networks; the second is 0.999."""
+    """Adam's first decay, of both networks, in [0, 1); the second is 0.999."""
     receptive_field: Literal["142", "70"] = "142"
     """Pixels that one output of the discriminator sees: 142 in the code, 70 in the text and in pix2pix."""
     critic_width: float = 1.0
@@ -67,6 +67,8 @@ class Options:
 
         if self.rate <= 0 or self.critic_rate <= 0:
             raise OptionError("--cgan.rate and --cgan.critic-rate: must be above 0")
+        if not 0 <= self.beta1 < 1:
+            raise OptionError(f"--cgan.beta1 {self.beta1}: must be at least 0 and below 1")
         if self.l1_weight < 0 or self.bins_weight < 0:
             raise OptionError("--cgan.l1-weight and --cgan.bins-weight: must not be negative")
         if self.critic_width <= 0:

@@ -28,7 +28,7 @@ class Options:
     rate: float = 2e-4
     """Learning rate."""
     beta1: float = 0.5
-    """Adam's first decay; the second is 0.999."""
+    """Adam's first decay, in [0, 1); the second is 0.999."""
     weight_decay: float = 0.0
     """Decoupled decay a step of the weights, relative to the rate."""
 
@@ -37,6 +37,10 @@ class Options:
 
         if self.rate <= 0:
             raise OptionError(f"--regression.rate {self.rate}: must be above 0")
+        if not 0 <= self.beta1 < 1:
+            raise OptionError(f"--regression.beta1 {self.beta1}: must be at least 0 and below 1")
+        if self.weight_decay < 0:
+            raise OptionError(f"--regression.weight-decay {self.weight_decay}: must not be negative")
 
 
 class Regression(ColorizationPretext):

@@ -12,7 +12,7 @@ from typing import Any
 
 from pretint.data.duplicates import Copies, near_copies
 from pretint.data.layouts import open_pool, open_source
-from pretint.data.looks import LOOKS
+from pretint.data.looks import LOOKS, forget_faults
 from pretint.data.processes import cores
 from pretint.data.record import Record, fingerprint
 from pretint.data.splits import carve_validation
@@ -72,6 +72,7 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
     findings: list[Finding] = []
     found: dict[str, str] = {}
     known: dict[str, Copies] = {}
+    forget_faults(folder / LOOKS)
     with counting(_LOOKING, quiet) as progress:
         for arm in arms:
             name = f"copies of test pictures, {arm.name}"
@@ -96,6 +97,7 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
 
 def copies_in_training(training: Sequence[Record], test: Sequence[Record], folder: Path, quiet: bool) -> Finding:
     """Look for near copies of test pictures in the training list; arguments as for :func:`leaks`."""
+    forget_faults(folder / LOOKS)
     with counting(_LOOKING, quiet) as progress:
         copies = near_copies(training, test, _workers(), folder / LOOKS, progress)
     name = "copies in the training list"

@@ -31,7 +31,11 @@ def save(
     resume_state: Mapping[str, Tensor],
     progress: Mapping[str, Any],
 ) -> None:
-    """Write the checkpoint of a step. The weights' file says what they are, so that it can be used without the run."""
+    """Write the checkpoint of a step. The weights' file says what they are, so that it can be used without the run.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
     manifest = run.manifest
     description = {name: manifest[name] for name in DESCRIPTION if name in manifest}
     with run.new_checkpoint(step) as folder:

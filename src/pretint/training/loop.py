@@ -263,17 +263,17 @@ class Loop:
         """Validate, keep the best, draw samples; save where that is the best or the last, or ``save`` says so."""
         epochs = self._step // self.feed.steps_per_epoch
         last = self._step == self.steps
-        self._progress.pause()
-        if self._main and (last or epochs % self.options.validate_every == 0):
-            with self._weights_to_use(), torch.no_grad(), torch.random.fork_rng(devices=[]):
-                self.objective.eval()
-                self._draws_from("validation", "", 0)
-                if self.held_out is not None:
-                    self._validate(epochs)
-                if self.after_epoch is not None:
-                    self.after_epoch(epochs, self.objective)
-        self._validated = self._step
-        self.fabric.barrier()
+        with self._paused():
+            if self._main and (last or epochs % self.options.validate_every == 0):
+                with self._weights_to_use(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+                    self.objective.eval()
+                    self._draws_from("validation", "", 0)
+                    if self.held_out is not None:
+                        self._validate(epochs)
+                    if self.after_epoch is not None:
+                        self.after_epoch(epochs, self.objective)
+            self._validated = self._step
+            self.fabric.barrier()
         best = self._best is not None and self._best["step"] == self._step
         if save or last or best or self.fabric.world_size > 1:  # the first process alone knows the best
             self._save()
@@ -351,23 +351,31 @@ class Loop:
         return bool(any_stop), bool(any_save)
 
     def _save(self) -> None:
-        begun = time.monotonic()
-        for turn, loss in self._losses.items():  # weights that are lost do not replace what is there already
-            self._require_number(turn, loss, self._step)
-        if self._main:
-            weights = self.objective.state_dict()
-            state = self._optimizer_state()
-            if self._average:
-                state.update({f"raw/{name}": tensor for name, tensor in weights.items()})
-            progress = {"validated": self._validated, "best": self._best, "steps": self.steps}
-            checkpoint.save(self.run, self._step, self._average or weights, state, progress)
-            self.run.point("last", self._step)
-            if self._best and self._best["step"] == self._step:
-                self.run.point("best", self._step, **{k: v for k, v in self._best.items() if k != "step"})
-        self._saved_at = time.monotonic()
-        self._saving = self._saved_at - begun
-        self._progress.pause()
-        self.fabric.barrier()
+        with self._paused():
+            begun = time.monotonic()
+            for turn, loss in self._losses.items():  # weights that are lost do not replace what is there already
+                self._require_number(turn, loss, self._step)
+            if self._main:
+                weights = self.objective.state_dict()
+                state = self._optimizer_state()
+                if self._average:
+                    state.update({f"raw/{name}": tensor for name, tensor in weights.items()})
+                progress = {"validated": self._validated, "best": self._best, "steps": self.steps}
+                checkpoint.save(self.run, self._step, self._average or weights, state, progress)
+                self.run.point("last", self._step)
+                if self._best and self._best["step"] == self._step:
+                    self.run.point("best", self._step, **{k: v for k, v in self._best.items() if k != "step"})
+            self._saved_at = time.monotonic()
+            self._saving = self._saved_at - begun
+            self.fabric.barrier()
+
+    @contextmanager
+    def _paused(self) -> Iterator[None]:
+        """Leave the time of the block out of the speed."""
+        # A GPU lags behind its host: what it still has to do is the steps' time, not the block's.
+        torch.get_device_module(self.fabric.device).synchronize()
+        with self._progress.paused():
+            yield
 
     def _restore(self) -> dict[str, Tensor]:
         """Take up the last checkpoint; gives back the optimizers' state."""

@@ -33,7 +33,8 @@ class TrainingProgress:
         self._console = Terminal(errors=True, quiet=quiet)
         self._steps, self._batch_size = steps, batch_size
         self._step = done
-        # Speed is measured over a window that restarts with each line, so that a validation does not blur it.
+        # Speed is measured over a window that begins anew when it is a minute long; pauses move its beginning. It must not
+        # end with each of them: on a GPU, epochs may be shorter than what lies between two steps that are told.
         self._since, self._since_step = time.monotonic(), done
         self._work = work or float
         self._seconds_a_step: float | None = None
@@ -55,16 +56,17 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
-    def pause(self) -> None:
-        """Leave the time until the next step out of the speed (validation, saving)."""
-        self._since_step = -1
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the time of the block out of the speed (validation, saving). Blocks must not be nested."""
+        begun = time.monotonic()
+        yield
+        self._since += time.monotonic() - begun
 
     def advance(self, step: int, where: str, losses: str) -> None:
         """Show a step that is done."""
         now = time.monotonic()
-        if self._since_step < 0:
-            self._since, self._since_step = now, step
-        elif step > self._since_step:
+        if step > self._since_step:
             self._seconds_a_step = (now - self._since) / (step - self._since_step)
             self._seconds_of_work = (now - self._since) / (self._work(step) - self._work(self._since_step))
             if now - self._since > 60:

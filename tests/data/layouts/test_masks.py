@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pretint.data.layouts import open_source
+from pretint.data.masks import read_pair
 from pretint.errors import DataError, OptionError
 
 
@@ -35,6 +36,16 @@ def test_records_classes_and_lists(cells: Path) -> None:
     assert set(source.splits) == {"train", "all"}
 
 
+def test_a_byte_order_mark_is_no_part_of_a_name(cells: Path) -> None:
+    """Windows' editors begin a file in UTF-8 with one."""
+    plain = open_source(cells)
+    for name in ("classes.txt", "train.txt"):
+        (cells / name).write_bytes(b"\xef\xbb\xbf" + (cells / name).read_bytes())
+    assert open_source(cells) == plain
+    (cells / "classes.txt").write_bytes(b"\xef\xbb\xbf0 background\r\n2 nucleus\r\n")
+    assert open_source(cells).mask_map == {0: 0, 2: 1, 255: 255}
+
+
 def test_chosen_classes(cells: Path) -> None:
     source = open_source(cells, classes=["nucleus"])
     assert source.mask_classes == ("background", "nucleus")
@@ -54,6 +65,32 @@ def test_numbered_classes_may_use_255(cells: Path) -> None:
 def test_without_classes_the_masks_are_asked(cells: Path) -> None:
     (cells / "classes.txt").unlink()
     assert open_source(cells, task="mask").mask_classes == ("background", "class 1", "class 2")
+
+
+def test_as_many_classes_as_an_index_tells_apart(cells: Path) -> None:
+    """255 is void: the classes 0 to 254 come back as they stand in a mask, one more is refused where masks are read."""
+    for stem in "abc":
+        Image.new("RGB", (20, 15)).save(cells / "images" / f"{stem}.jpg")
+        Image.fromarray(np.arange(300, dtype=np.uint16).reshape(15, 20)).save(cells / "masks" / f"{stem}.png")
+    names = [f"c{i}" for i in range(300)]
+    (cells / "classes.txt").write_text("\n".join(names))
+    for task in ("mask", "labels"):
+        with pytest.raises(DataError, match=r"300 classes.*255.*--classes"):
+            open_source(cells, task=task)  # type: ignore[arg-type]
+    assert len(open_source(cells).split("all")) == 3
+    source = open_source(cells, classes=names[1:255], task="mask")
+    record = source.split("all")[0]
+    _, mask = read_pair(record, source.mask_map)
+    assert mask.ravel().tolist() == [*range(255), *[255] * 45]
+    (cells / "classes.txt").unlink()  # found ids: 0 to 299 without void
+    with pytest.raises(DataError, match="299 classes"):
+        open_source(cells, task="mask")
+
+
+def test_more_classes_of_masks_leave_the_labels_of_a_table_alone(cells: Path) -> None:
+    (cells / "classes.txt").write_text("\n".join(f"c{i}" for i in range(300)))
+    (cells / "labels.csv").write_text("file,cell\nimages/a.jpg,1\n")
+    assert open_source(cells, task="labels").split("train")[0].labels == ("cell",)
 
 
 def test_without_a_task_masks_are_not_opened(cells: Path) -> None:

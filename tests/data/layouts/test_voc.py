@@ -50,6 +50,14 @@ def test_labels_come_from_the_main_lists(voc: Path) -> None:
     assert set(source.splits) == {"train", "val", "trainaug", "all"}
 
 
+def test_a_byte_order_mark_is_no_part_of_a_name(voc: Path) -> None:
+    """Windows' editors begin a file in UTF-8 with one."""
+    plain = open_source(voc)
+    for path in (voc / "ImageSets").rglob("*.txt"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert open_source(voc) == plain
+
+
 def test_the_task_chooses_between_lists_of_one_name(voc: Path) -> None:
     for task, stems in (("labels", "abc"), (None, "abc"), ("mask", "b")):
         records = open_source(voc, task=task).split("train")  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     """List pictures with their masks; see ``open_source``. With ``classes`` the background stays index 0, the rest follows their order.
 
     Raises:
-        DataError: classes.txt or a list is malformed, or a list names a picture that is not there.
+        DataError: classes.txt or a list is malformed, a list names a picture that is not there, or masks have more than 255 classes.
         OptionError: an unknown class.
     """
     masks = {_stem(path, folder / "masks"): path for path in walk(folder / "masks")}
@@ -45,6 +45,14 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
         if name not in ids.values():
             raise OptionError(f"--classes {name}: {folder} knows {', '.join(ids.values())}")
     names = (background, *(n for n in classes if n != background)) if classes else tuple(ids.values())
+    by_csv = task == "labels" and table.recognises(folder)
+    if (
+        task and not by_csv and len(names) > VOID
+    ):  # the 256th would have the index of void, the next ones that of others
+        raise DataError(
+            f"{folder}: its masks have {len(names)} classes, and pretint can tell at most {VOID} apart, the background among them; "
+            "choose some with --classes, or merge some in classes.txt"
+        )
     left_out = VOID if other == "void" else 0
     mask_map = {VOID: VOID} | {i: names.index(name) if name in names else left_out for i, name in ids.items()}
     splits = {
@@ -94,7 +102,9 @@ def _stem(path: Path, root: Path) -> str:
 def _read_classes(path: Path) -> dict[int, str]:
     if not path.is_file():
         return {}
-    lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [
+        line.strip() for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line.strip()
+    ]
     numbered = all(line.split()[0].isdecimal() and len(line.split()) > 1 for line in lines)
     pairs = (
         [(int(line.split()[0]), line.split(maxsplit=1)[1]) for line in lines] if numbered else list(enumerate(lines))
@@ -114,7 +124,7 @@ def _found_ids(masks: list[Path]) -> dict[int, str]:
 def _listed(path: Path, records: dict[str, Record]) -> tuple[Record, ...]:
     """A list's records; a line is a name with or without its ending."""
     chosen: dict[str, Record] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         name = line.strip()
         if not name:
             continue

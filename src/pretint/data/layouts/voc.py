@@ -103,7 +103,7 @@ def _main_lists(main: Path) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
         name, _, split = path.stem.rpartition("_")
         if split not in splits and split not in ("train", "val", "trainval", "test"):
             continue
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
             words = line.split()
             if not words:
                 continue
@@ -126,7 +126,9 @@ def _split_lists(folder: Path, positives: dict[str, set[str]]) -> list[Path]:
 def _listed(path: Path, records: dict[str, Record]) -> tuple[Record, ...]:
     stems = list(
         dict.fromkeys(
-            line.split()[0] for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
+            line.split()[0]
+            for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            if line.strip()
         )
     )
     gone = [stem for stem in stems if stem not in records]
