@@ -119,7 +119,7 @@ class Meter(Protocol):
         """Run the network on a batch and add to the state; called in eval mode, without gradients."""
 
     def compute(self) -> dict[str, float]:
-        """The scores over all batches seen."""
+        """The scores over all batches seen; the loop leaves out those that are not finite."""
 
 
 class Objective(nn.Module):

@@ -285,7 +285,8 @@ class Loop:
             for batch in batches:
                 with self.fabric.autocast():
                     meter.update(batch.to(self.fabric.device))
-        scores = meter.compute()
+        # What is undefined (masks that are void throughout, an overflow) is no score: it is not written and chooses nothing.
+        scores = {key: value for key, value in meter.compute().items() if math.isfinite(value)}
         name, direction = meter.best
         self.run.append_metrics(step=self._step, epoch=epochs, kind="validation", **scores)
         self._progress.say(
