@@ -203,6 +203,17 @@ def test_broken_pictures_are_left_out_and_listed(records: tuple[Record, ...], tm
     assert [line.split("\t")[:2] for line in lines[1:]] == [[records[0].id, "broken"], [records[-1].id, "broken"]]
 
 
+def test_a_strip_too_long_for_a_jpeg_is_left_out_and_listed(records: tuple[Record, ...], tmp_path: Path) -> None:
+    strip = Record("strip.png", tmp_path / "strip.png")
+    Image.new("RGB", (70_000, 20)).save(strip.path)
+    found = _prepared((*records, strip), tmp_path / "out", How(size=24))
+    assert found.pictures == 40
+    ((identity, why),) = found.broken
+    assert identity == "strip.png"
+    assert f"{strip.path}: cannot be written as a JPEG of 70000 x 20 pixels" in why
+    assert _prepared((*records, strip), tmp_path / "raw", RAW).pictures == 41
+
+
 def test_nothing_but_broken_pictures_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"none of the 1 pictures"):

@@ -365,7 +365,7 @@ def _told(out: Path, description: dict[str, Any]) -> Prepared:
 
 
 def _encode(task: _Task) -> list[_Encoded | str]:
-    """The pictures of a task as members of a tar, or why one cannot be read."""
+    """The pictures of a task as members of a tar, or why one cannot be read or written."""
     encoded: list[_Encoded | str] = []
     for where, name in task.pictures:
         try:
@@ -373,7 +373,12 @@ def _encode(task: _Task) -> list[_Encoded | str]:
         except DataError as error:
             encoded.append(str(error))
             continue
-        content = _content(picture, task.how)
+        try:
+            content = _content(picture, task.how)
+        except OSError as error:  # of Pillow, in memory: a JPEG has at most 65500 pixels a side
+            size = f"{picture.width} x {picture.height} pixels"
+            encoded.append(f"{where}: cannot be written as a JPEG of {size} ({error}); cut it up or remove it")
+            continue
         member, begin = shards.member(name, content)
         digest = hashlib.sha256(content).digest()
         encoded.append(_Encoded(member, begin, len(content), picture.height, picture.width, digest))
