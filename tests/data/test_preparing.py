@@ -187,6 +187,18 @@ def test_only_the_same_work_goes_on(records: tuple[Record, ...], tmp_path: Path)
         _prepared(records, tmp_path / "full", resume=True)
 
 
+def test_one_process_at_a_time_writes(records: tuple[Record, ...], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = []
+
+    def meanwhile(done: int, of: int) -> None:
+        with pytest.raises(RunError, match="another process writes these shards"):
+            _prepared(records, out, resume=True)
+        told.append((done, of))
+
+    assert _prepared(records, out, progress=meanwhile).pictures == told[-1][1] == 40
+
+
 def test_broken_pictures_are_left_out_and_listed(records: tuple[Record, ...], tmp_path: Path) -> None:
     for record in (records[0], records[-1]):
         record.path.write_bytes(record.path.read_bytes()[:300])

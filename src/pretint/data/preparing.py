@@ -8,14 +8,12 @@ it in parts/. Work that was stopped goes on behind the last tar with a note; the
 """
 
 import csv
-import fcntl
 import hashlib
 import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, overload
@@ -29,7 +27,7 @@ from pretint.data.processes import in_order
 from pretint.data.reading import read_picture
 from pretint.data.record import Record, Span, facts, fingerprint, pick
 from pretint.errors import DataError, Interrupted, ResourceError, RunError
-from pretint.run_folder import make_folder, write_atomically
+from pretint.run_folder import hold, make_folder, write_atomically
 
 PARTS = "parts"
 """Folder of the notes, while the work goes on."""
@@ -162,7 +160,8 @@ def prepare(
     if description["state"] == "finished":
         return _told(out, description)
     try:
-        with _locked(out):
+        (out / PARTS).mkdir(exist_ok=True)
+        with hold(out / PARTS / "lock", f"{out}: another process writes these shards; wait for it or stop it"):
             notes = _notes(out)
             done = notes[-1]["last"] if notes else 0
             if done < len(work):
@@ -192,17 +191,6 @@ def _begin(out: Path, plan: dict[str, Any], resume: bool) -> dict[str, Any]:
     description = {"kind": "shards", "version": shards.VERSION, "state": "running", "plan": plan}
     _write_json(out / shards.DESCRIPTION, description)
     return description
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    (out / PARTS).mkdir(exist_ok=True)
-    with (out / PARTS / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"{out}: another process writes these shards; wait for it or stop it") from None
-        yield
 
 
 def _notes(out: Path) -> list[dict[str, Any]]:
