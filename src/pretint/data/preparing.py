@@ -27,7 +27,7 @@ from pretint.data.processes import in_order
 from pretint.data.reading import read_picture
 from pretint.data.record import Record, Span, facts, fingerprint, pick
 from pretint.errors import DataError, Interrupted, ResourceError, RunError
-from pretint.run_folder import hold, make_folder, write_atomically
+from pretint.run_folder import hold, make_folder, write_atomically, write_left_out
 
 PARTS = "parts"
 """Folder of the notes, while the work goes on."""
@@ -302,11 +302,7 @@ def _finish(out: Path, description: dict[str, Any], notes: Sequence[dict[str, An
         rows.append(np.array([(number, *numbers) for _, *numbers, _ in note["rows"]], dtype=shards.ROW))
         names += "".join(f"{row[0]}\n" for row in note["rows"]).encode()
         digests += bytes.fromhex("".join(row[-1] for row in note["rows"]))
-    text = io.StringIO()
-    csv.writer(text, delimiter="\t", lineterminator="\n").writerows(
-        [("id", "what", "why"), *((identity, "broken", why) for identity, why in broken)]
-    )
-    write_atomically(out / LEFT_OUT, text.getvalue().encode(errors="surrogateescape"))
+    write_left_out(out / LEFT_OUT, ((identity, "broken", why) for identity, why in broken))
     listed = description["plan"]["listed"]
     if len(broken) > most_broken * listed:
         raise DataError(
