@@ -139,7 +139,7 @@ def prepare(
     """Write the pictures of records into shards, in the order in which a folder of the shards' unpacked files is walked.
 
     Args:
-        records: the pictures; labels, masks and boxes are not handed on.
+        records: the pictures; labels and masks are not handed on.
         out: folder for the shards.
         how: what is made of a picture.
         workers: processes that read; 0 reads here.
