@@ -50,14 +50,13 @@ class Phase:
     """A stretch of epochs with the same learners.
 
     ``frozen`` parts do not learn and their batch norms use moving averages; dropout stays on. ``rate`` overrides the
-    players' rates; optimizers start anew with ``fresh_optimizer``.
+    players' rates. Optimizers start anew with each phase.
     """
 
     name: str
     epochs: int
     frozen: tuple[str, ...] = ()
     rate: float | None = None
-    fresh_optimizer: bool = True
 
 
 @dataclass(frozen=True)

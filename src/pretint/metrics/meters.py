@@ -1,10 +1,10 @@
-"""Scores of a whole set, gathered batch by batch: update, merge (with a meter of another process), compute.
+"""Scores of a whole set, gathered batch by batch: update, then compute.
 
 A score of a set is not the mean of the scores of its batches, so these keep what the score is made of: every label
-score, a confusion matrix, or a sum. The result does not depend on how the set was cut into batches or processes.
+score, a confusion matrix, or a sum. The result does not depend on how the set was cut into batches.
 """
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,6 @@ class LabelMeter:
         """Adds a batch: target (B, K) of 0/1, probability (B, K) in [0, 1]."""
         self._targets.append(np.array(target, dtype=bool))
         self._probabilities.append(np.array(probability, dtype=np.float64))
-
-    def merge(self, other: Self) -> None:
-        self._targets += other._targets
-        self._probabilities += other._probabilities
 
     def compute(self) -> dict[str, float]:
         """mAP, f1_micro, f1_macro (absent classes skipped) and top1, all in [0, 1]."""
@@ -54,9 +50,6 @@ class SegmentationMeter:
         """Adds a batch of class indices of any one shape."""
         self.matrix += segmentation.confusion_matrix(target, prediction, len(self.matrix), self.void)
 
-    def merge(self, other: Self) -> None:
-        self.matrix += other.matrix
-
     def compute(self) -> dict[str, float]:
         """mIoU (absent classes skipped) and pixel_accuracy, in [0, 1]."""
         return {
@@ -75,9 +68,6 @@ class BalancedAreaMeter:
         """Adds pixels: ab (..., 2) in Lab units."""
         counts, sums = ab_error.bin_sums(ab_error.ab_error(predicted, true), true)
         self._counts, self._sums = self._counts + counts, self._sums + sums
-
-    def merge(self, other: Self) -> None:
-        self._counts, self._sums = self._counts + other._counts, self._sums + other._sums
 
     def compute(self) -> float:
         """The area in [0, 1], with the bins' probabilities taken from the set itself; nan before the first pixel."""
@@ -102,12 +92,6 @@ class RunningMeter:
             self._sum += float(array.sum())
             self._low = min(self._low, float(array.min()))
             self._high = max(self._high, float(array.max()))
-
-    def merge(self, other: Self) -> None:
-        self.count += other.count
-        self._sum += other._sum
-        self._low = min(self._low, other._low)
-        self._high = max(self._high, other._high)
 
     def compute(self) -> dict[str, float]:
         """mean, min and max; all nan before the first number."""
