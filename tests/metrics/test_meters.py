@@ -37,7 +37,7 @@ def test_labels():
     assert scores["mAP"] == pytest.approx(labels.mean_average_precision(target, probability))
     assert scores["f1_micro"] == pytest.approx(labels.f1_micro(target, probability))
     assert scores["f1_macro"] == pytest.approx(labels.f1_macro(target, probability))
-    assert scores["top1"] == pytest.approx(labels.top1(target, probability))
+    assert meter.top1() == pytest.approx(labels.top1(target, probability))
     assert math.isnan(meter.average_precision()[3])
 
 

@@ -25,18 +25,24 @@ class LabelMeter:
         self._probabilities.append(np.array(probability, dtype=np.float64))
 
     def compute(self) -> dict[str, float]:
-        """mAP, f1_micro, f1_macro (absent classes skipped) and top1, all in [0, 1]."""
-        target, probability = np.concatenate(self._targets), np.concatenate(self._probabilities)
+        """mAP, f1_micro and f1_macro (absent classes skipped), all in [0, 1]."""
+        target, probability = self._all()
         return {
             "mAP": labels.mean_average_precision(target, probability),
             "f1_micro": labels.f1_micro(target, probability),
             "f1_macro": labels.f1_macro(target, probability),
-            "top1": labels.top1(target, probability),
         }
+
+    def top1(self) -> float:
+        """Share of pictures whose likeliest class is one of theirs, in [0, 1]."""
+        return labels.top1(*self._all())
 
     def average_precision(self) -> NDArray[np.float64]:
         """Per class, (K,); nan for a class without positives."""
-        return labels.average_precision(np.concatenate(self._targets), np.concatenate(self._probabilities))
+        return labels.average_precision(*self._all())
+
+    def _all(self) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        return np.concatenate(self._targets), np.concatenate(self._probabilities)
 
 
 class SegmentationMeter:
