@@ -26,10 +26,10 @@ import numpy as np
 import torch
 
 from pretint.data import scenes
+from pretint.data.feed import Batch
 from pretint.inference.models import build_task_network
 from pretint.methods import KINDS, names
 from pretint.networks.counting import cost
-from pretint.speed.product_steps import made_batch
 
 SIZE, BATCH, ROUNDS = 96, 16, 5
 
@@ -69,7 +69,7 @@ def step(task: str, count: int) -> tuple[Any, float]:
     values = {**methods, "backbone": "residual", "decoder": "hypercolumn", "task": task, "size": SIZE}
     made, network = build_task_network(values, [str(k) for k in range(count)])
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    batch = made_batch(BATCH, SIZE)
+    batch = Batch.of_noise(BATCH, SIZE)
     draws = np.random.default_rng(0)
     if task == "multilabel":
         batch = replace(batch, labels=torch.from_numpy(draws.integers(0, 2, (BATCH, count))).float())

@@ -66,14 +66,13 @@ class Phase:
     """A stretch of epochs with the same learners.
 
     ``frozen`` parts do not learn and their batch norms use moving averages; dropout stays on. ``rate`` overrides the
-    players' rates; optimizers start anew with ``fresh_optimizer``.
+    players' rates. Optimizers start anew with each phase.
     """
 
     name: str
     epochs: int
     frozen: tuple[str, ...] = ()
     rate: float | None = None
-    fresh_optimizer: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class Meter(Protocol):
         """Run the network on a batch and add to the state; called in eval mode, without gradients."""
 
     def compute(self) -> dict[str, float]:
-        """The scores over all batches seen."""
+        """The scores over all batches seen; the loop leaves out those that are not finite."""
 
 
 class Objective(nn.Module):

@@ -8,15 +8,18 @@
     samples/            picture grids
     left_out.tsv        pictures that were not used, with the reason
 
-Every file is replaced as a whole (written beside, fsynced, renamed), so a reader or a crash never meets half a file.
+Every file but metrics.jsonl is replaced as a whole (written beside, fsynced, renamed), so a reader or a crash never meets half a file;
+metrics.jsonl grows by lines, of which the last may be cut off.
 """
 
+import csv
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,17 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
         _sync_folder(path.parent)
+
+
+def write_left_out(path: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Replace a left_out.tsv: a line a picture, its (id, what, why) between tabs; ``csv`` reads it back.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    text = io.StringIO()
+    csv.writer(text, delimiter="\t", lineterminator="\n").writerows([("id", "what", "why"), *rows])
+    write_atomically(path, text.getvalue().encode(errors="surrogateescape"))
 
 
 def data_folders(manifest: Mapping[str, Any]) -> list[str]:

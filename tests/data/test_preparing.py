@@ -187,6 +187,18 @@ def test_only_the_same_work_goes_on(records: tuple[Record, ...], tmp_path: Path)
         _prepared(records, tmp_path / "full", resume=True)
 
 
+def test_one_process_at_a_time_writes(records: tuple[Record, ...], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = []
+
+    def meanwhile(done: int, of: int) -> None:
+        with pytest.raises(RunError, match="another process writes these shards"):
+            _prepared(records, out, resume=True)
+        told.append((done, of))
+
+    assert _prepared(records, out, progress=meanwhile).pictures == told[-1][1] == 40
+
+
 def test_broken_pictures_are_left_out_and_listed(records: tuple[Record, ...], tmp_path: Path) -> None:
     for record in (records[0], records[-1]):
         record.path.write_bytes(record.path.read_bytes()[:300])
@@ -201,6 +213,17 @@ def test_broken_pictures_are_left_out_and_listed(records: tuple[Record, ...], tm
     )
     lines = (out / "left_out.tsv").read_text().splitlines()
     assert [line.split("\t")[:2] for line in lines[1:]] == [[records[0].id, "broken"], [records[-1].id, "broken"]]
+
+
+def test_a_strip_too_long_for_a_jpeg_is_left_out_and_listed(records: tuple[Record, ...], tmp_path: Path) -> None:
+    strip = Record("strip.png", tmp_path / "strip.png")
+    Image.new("RGB", (70_000, 20)).save(strip.path)
+    found = _prepared((*records, strip), tmp_path / "out", How(size=24))
+    assert found.pictures == 40
+    ((identity, why),) = found.broken
+    assert identity == "strip.png"
+    assert f"{strip.path}: cannot be written as a JPEG of 70000 x 20 pixels" in why
+    assert _prepared((*records, strip), tmp_path / "raw", RAW).pictures == 41
 
 
 def test_nothing_but_broken_pictures_is_a_fault(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Broken and colourless pictures are found, named and counted."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,8 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from pretint.data.record import Record
-from pretint.data.screening import screen
-from pretint.errors import DataError
+from pretint.data.screening import Screening, screen
+from pretint.errors import DataError, ResourceError
 
 RNG = np.random.default_rng(0)
 
@@ -67,6 +69,22 @@ def test_what_is_amiss_is_found(folder: Path, tmp_path: Path) -> None:
     }
     found.write_list(tmp_path / "list.tsv", keep_grey=True)
     assert len((tmp_path / "list.tsv").read_text().splitlines()) == 2
+
+
+def test_a_list_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def of(name: str) -> Screening:
+        return Screening((), (), (("broken.png", name),), (), (), [0.0, 0.0])
+
+    path = tmp_path / "list.tsv"
+    of("once").write_list(path)
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ResourceError, match=r"list\.tsv: cannot be written \(No space left on device\)"):
+        of("again").write_list(path)
+    assert path.read_text() == "id\twhat\twhy\nbroken.png\tbroken\tonce\n"
 
 
 def test_mean_colour_is_scikit_images(folder: Path) -> None:

@@ -8,8 +8,7 @@ from pretint.metrics.ab_error import (
     ab_error,
     area_under_curve,
     auc,
-    auc_balanced,
-    bin_probabilities,
+    bin_sums,
 )
 
 
@@ -24,11 +23,11 @@ def pair():
     return true * draws.uniform(-0.5, 1.2, true.shape), true
 
 
-def swept(errors, weights):
+def swept(errors):
     """The curve at 15,001 thresholds, pixel by pixel, and the area of its trapezoids."""
     thresholds = np.linspace(0, 150, 15001)
     order = np.argsort(errors)
-    below = np.concatenate([[0], np.cumsum(weights[order])]) / weights.sum()
+    below = np.arange(len(errors) + 1) / len(errors)
     curve = below[np.searchsorted(errors[order], thresholds, side="right")]
     return ((curve[1:] + curve[:-1]) / 2 * np.diff(thresholds)).sum() / 150
 
@@ -39,27 +38,25 @@ def test_raw_area_is_the_sweeps(pair):
         [np.linalg.norm(p - t) for p, t in zip(predicted.reshape(-1, 2), true.reshape(-1, 2), strict=True)]
     )
     assert ab_error(predicted, true).ravel() == pytest.approx(errors)
-    assert auc(predicted, true) == pytest.approx(swept(errors, np.ones_like(errors)), abs=5e-5)
+    assert auc(predicted, true) == pytest.approx(swept(errors), abs=5e-5)
     wide = np.random.default_rng(1).uniform(0, 400, 500)  # beyond the last threshold too
-    assert area_under_curve(wide) == pytest.approx(swept(wide, np.ones(500)), abs=5e-5)
+    assert area_under_curve(wide) == pytest.approx(swept(wide), abs=5e-5)
 
 
-def test_balanced_area_is_the_sweeps(pair):
+def test_sums_by_bin_are_the_sweeps(pair):
     predicted, true = pair
-    counts: dict[tuple[int, int], int] = {}
-    bins = [(round(a / 10), round(b / 10)) for a, b in true.reshape(-1, 2).tolist()]
-    for place in bins:
-        counts[place] = counts.get(place, 0) + 1
-    assert len(counts) > 4
-    weights = np.array([len(bins) / counts[place] for place in bins])
     errors = ab_error(predicted, true).ravel()
-    probabilities = bin_probabilities(true)
-    assert probabilities.shape == (23, 23)
-    assert {place: round(probabilities[place[0] + 11, place[1] + 11] * len(bins)) for place in counts} == counts
-    assert auc_balanced(predicted, true, probabilities) == pytest.approx(swept(errors, weights), abs=5e-5)
-    # With the pixels' own probabilities it is the mean over bins of the bin's area.
-    areas = [area_under_curve(errors[[i for i, b in enumerate(bins) if b == place]]) for place in counts]
-    assert auc_balanced(predicted, true, probabilities) == pytest.approx(np.mean(areas))
+    rows: dict[tuple[int, int], list[int]] = {}
+    for row, (a, b) in enumerate(true.reshape(-1, 2).tolist()):
+        rows.setdefault((round(a / 10) + 11, round(b / 10) + 11), []).append(row)
+    assert len(rows) > 4
+    counts, sums = bin_sums(errors.reshape(true.shape[:-1]), true)
+    assert counts.shape == sums.shape == (23, 23)
+    assert {place: counts[place] for place in zip(*np.nonzero(counts), strict=True)} == {
+        p: len(r) for p, r in rows.items()
+    }
+    for place, some in rows.items():
+        assert sums[place] / counts[place] == pytest.approx(swept(errors[some]), abs=5e-5)
 
 
 def test_by_hand():
@@ -67,16 +64,14 @@ def test_by_hand():
     grey = np.zeros_like(true)
     assert auc(true, true) == 1
     assert auc(grey, true) == pytest.approx(1 - (100 / 150) / 4)
-    assert auc_balanced(grey, true, bin_probabilities(true)) == pytest.approx((1 + 1 / 3) / 2)
-    # Probabilities of another set, in which both colours are alike: the raw area again.
-    assert auc_balanced(grey, true, bin_probabilities(true[2:])) == pytest.approx(auc(grey, true))
     assert area_under_curve(np.array([0.0, 150, 1000])) == pytest.approx(1 / 3)
 
 
 def test_the_whole_gamut_has_a_bin():
     axis = np.linspace(0, 1, 18)
     cube = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 1, 3)
-    assert bin_probabilities(rgb2lab(cube)[..., 1:]).sum() == pytest.approx(1)
+    counts, _ = bin_sums(np.zeros((18**3, 1)), rgb2lab(cube)[..., 1:])
+    assert counts.sum() == 18**3
 
 
 def test_what_cannot_be_scored_is_refused():
@@ -86,11 +81,7 @@ def test_what_cannot_be_scored_is_refused():
         auc(np.zeros((2, 3)), np.zeros((2, 3)))
     with pytest.raises(ValueError, match="finite"):
         auc(np.full((2, 2), np.nan), np.zeros((2, 2)))
-    with pytest.raises(ValueError, match="probability 0"):
-        auc_balanced(np.zeros((1, 2)), np.full((1, 2), 50.0), bin_probabilities(np.zeros((1, 2))))
     with pytest.raises(ValueError, match="Lab units"):
-        bin_probabilities(np.full((1, 2), 130.0))
+        bin_sums(np.zeros(1), np.full((1, 2), 130.0))
     with pytest.raises(ValueError, match="below 0"):
         area_under_curve(np.array([-1.0]))
-    with pytest.raises(ValueError, match="weight"):
-        area_under_curve(np.ones(2), np.zeros(2))

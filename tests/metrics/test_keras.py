@@ -114,6 +114,12 @@ def test_full_batches_and_the_first_that_overflows():
     assert one_hot_mean_iou(13, 13) < 10 / 21 - 1e-4
 
 
+def test_nothing_is_0_as_there():
+    """Its quotient is divide_no_nan, of the number of classes that occur too; the true score would be nan."""
+    assert rounded_down_mean_iou([], 3) == 0.0
+    assert rounded_down_mean_iou([(np.zeros((0, 3)), np.zeros((0, 3)))], 3) == 0.0
+
+
 def test_a_sure_prediction_moves_the_score():
     """An output of exactly 1 is another class index, so that here alone the prediction counts."""
     target = np.eye(3)[np.array([[0, 1], [2, 0]])][None]

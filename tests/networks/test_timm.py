@@ -22,7 +22,7 @@ SMALL = "mobilenetv3_small_050"
 
 def test_without_timm_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(OptionError, match=r"--backbone timm: timm cannot be imported.*pip install 'pretint\[timm\]'"):
+    with pytest.raises(OptionError, match=r"--backbone timm: timm cannot be imported.*pip install '\.\[timm\]'"):
         TimmBackbone()
 
 

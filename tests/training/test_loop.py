@@ -1,5 +1,6 @@
 """What the loop promises to an objective: pads, draws, who may learn, the average of weights, what is written when."""
 
+import math
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -175,6 +176,28 @@ def test_the_best_checkpoint_is_of_the_best_score(pictures: Path, tmp_path: Path
     assert outcome.best is not None
     assert outcome.best["step"] == min(scores, key=lambda step: scores[step])
     assert set(scores) == {3, 6, 9}
+
+
+class Scored(Toy):
+    """Whose held-out scores are given in advance, one a validation."""
+
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__()
+        self.scores = iter(scores)
+
+    def meter(self) -> Any:
+        value = next(self.scores)
+        return SimpleNamespace(best=("score", "max"), update=lambda batch: None, compute=lambda: {"score": value})
+
+
+@pytest.mark.parametrize("first", [math.nan, math.inf, -math.inf])
+def test_a_score_that_is_not_finite_is_no_score(first: float, pictures: Path, tmp_path: Path) -> None:
+    training = pretraining(pictures)
+    training.objective = lambda: Scored([first, 0.5])
+    outcome = training.run(tmp_path / "run")
+    assert outcome.best is not None
+    assert (outcome.best["epoch"], outcome.best["value"]) == (2, 0.5)
+    assert [entry.get("score") for entry in outcome.metrics if entry["kind"] == "validation"] == [None, 0.5]
 
 
 class Paired:

@@ -67,9 +67,9 @@ def command(arguments: Sequence[str]) -> None:
 
 
 def _run(options: EmbedOptions, quiet: bool) -> "EmbedResult":
-    from pretint.data.processes import cores
+    from pretint.data.processes import default_workers
     from pretint.inference.embedding import embed_files
     from pretint.training.progress import counting
 
     with counting("embedding", quiet) as progress:
-        return embed_files(options.run, options.paths, options.out, options.depth, min(8, cores()), progress)
+        return embed_files(options.run, options.paths, options.out, options.depth, default_workers(), progress)

@@ -62,6 +62,17 @@ class Batch:
             mask=None if mask is None else torch.from_numpy(mask)[None],
         )
 
+    @classmethod
+    def of_noise(cls, count: int, size: int) -> "Batch":
+        """Pictures of noise, uint8 (count, 3, size, size), always the same and laid out as the feed lays them out: for timings."""
+        draws = np.random.default_rng(0)
+        return cls(
+            rgb=torch.from_numpy(draws.integers(0, 256, (count, size, size, 3), dtype=np.uint8)).permute(0, 3, 1, 2),
+            ids=tuple(map(str, range(count))),
+            numbers=torch.arange(count),
+            flips=torch.zeros(count, dtype=torch.bool),
+        )
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -215,7 +226,6 @@ class Feed:
         target: what a batch carries besides the picture.
         classes: names of the labels' columns; needed for target "labels".
         mask_map: id in the file -> class index, see ``Source``; needed for target "mask".
-        drop_last: leave out the pictures of an epoch that fill no whole batch; else the last batch is short.
         rank, world: this process, of how many; each gets its consecutive part of every batch.
         micro: parts into which a rank's part of the batch is cut, handed out one after the other.
         numbers: the pictures' numbers in the full list, where the records are a part of it; default 0, 1, ...
@@ -240,7 +250,6 @@ class Feed:
         target: Target = None,
         classes: Sequence[str] = (),
         mask_map: Mapping[int, int] | None = None,
-        drop_last: bool = True,
         rank: int = 0,
         world: int = 1,
         micro: int = 1,
@@ -256,9 +265,7 @@ class Feed:
         self.count, self.batch_size, self.seed, self.order = len(records), batch_size, seed, order
         self.workers, self.pin = workers, pin
         self.rank, self.world, self.micro = rank, world, micro
-        rest = self.count % batch_size
-        # A short last batch that leaves a part empty is left out too.
-        self.steps_per_epoch = self.count // batch_size + (not drop_last and rest >= world * micro)
+        self.steps_per_epoch = self.count // batch_size  # pictures that fill no whole batch are left out of the epoch
         if not self.steps_per_epoch:
             raise OptionError(
                 f"--batch-size {batch_size} is more than the {self.count} pictures there are; take a smaller batch"
@@ -302,19 +309,15 @@ def once(
     target: Target = None,
     classes: Sequence[str] = (),
     mask_map: Mapping[int, int] | None = None,
-    rank: int = 0,
-    world: int = 1,
-    seed: int = 0,
-    numbers: Sequence[int] | None = None,
     pin: bool = False,
 ) -> Batches:
     """Every picture once, in order and without chance (``view.evaluation()``); the last batch may be short.
 
-    Of several processes, each gets every world-th picture. Arguments and errors as in ``Feed``.
+    Arguments and errors as in ``Feed``.
     """
-    mine = range(rank, len(records), world)
-    addresses = (_Address(tuple(mine[i : i + batch_size]), size, None) for i in range(0, len(mine), batch_size))
-    pictures = _pictures(records, numbers, view.evaluation(), seed, target, classes, mask_map)
+    places = range(len(records))
+    addresses = (_Address(tuple(places[i : i + batch_size]), size, None) for i in range(0, len(records), batch_size))
+    pictures = _pictures(records, None, view.evaluation(), 0, target, classes, mask_map)
     return _load(pictures, addresses, workers, pin)
 
 

@@ -8,14 +8,12 @@ it in parts/. Work that was stopped goes on behind the last tar with a note; the
 """
 
 import csv
-import fcntl
 import hashlib
 import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, overload
@@ -29,7 +27,7 @@ from pretint.data.processes import in_order
 from pretint.data.reading import read_picture
 from pretint.data.record import Record, Span, facts, fingerprint, pick
 from pretint.errors import DataError, Interrupted, ResourceError, RunError
-from pretint.run_folder import make_folder, write_atomically
+from pretint.run_folder import hold, make_folder, write_atomically, write_left_out
 
 PARTS = "parts"
 """Folder of the notes, while the work goes on."""
@@ -141,7 +139,7 @@ def prepare(
     """Write the pictures of records into shards, in the order in which a folder of the shards' unpacked files is walked.
 
     Args:
-        records: the pictures; labels, masks and boxes are not handed on.
+        records: the pictures; labels and masks are not handed on.
         out: folder for the shards.
         how: what is made of a picture.
         workers: processes that read; 0 reads here.
@@ -162,7 +160,8 @@ def prepare(
     if description["state"] == "finished":
         return _told(out, description)
     try:
-        with _locked(out):
+        (out / PARTS).mkdir(exist_ok=True)
+        with hold(out / PARTS / "lock", f"{out}: another process writes these shards; wait for it or stop it"):
             notes = _notes(out)
             done = notes[-1]["last"] if notes else 0
             if done < len(work):
@@ -192,17 +191,6 @@ def _begin(out: Path, plan: dict[str, Any], resume: bool) -> dict[str, Any]:
     description = {"kind": "shards", "version": shards.VERSION, "state": "running", "plan": plan}
     _write_json(out / shards.DESCRIPTION, description)
     return description
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    (out / PARTS).mkdir(exist_ok=True)
-    with (out / PARTS / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"{out}: another process writes these shards; wait for it or stop it") from None
-        yield
 
 
 def _notes(out: Path) -> list[dict[str, Any]]:
@@ -314,11 +302,7 @@ def _finish(out: Path, description: dict[str, Any], notes: Sequence[dict[str, An
         rows.append(np.array([(number, *numbers) for _, *numbers, _ in note["rows"]], dtype=shards.ROW))
         names += "".join(f"{row[0]}\n" for row in note["rows"]).encode()
         digests += bytes.fromhex("".join(row[-1] for row in note["rows"]))
-    text = io.StringIO()
-    csv.writer(text, delimiter="\t", lineterminator="\n").writerows(
-        [("id", "what", "why"), *((identity, "broken", why) for identity, why in broken)]
-    )
-    write_atomically(out / LEFT_OUT, text.getvalue().encode(errors="surrogateescape"))
+    write_left_out(out / LEFT_OUT, ((identity, "broken", why) for identity, why in broken))
     listed = description["plan"]["listed"]
     if len(broken) > most_broken * listed:
         raise DataError(
@@ -365,7 +349,7 @@ def _told(out: Path, description: dict[str, Any]) -> Prepared:
 
 
 def _encode(task: _Task) -> list[_Encoded | str]:
-    """The pictures of a task as members of a tar, or why one cannot be read."""
+    """The pictures of a task as members of a tar, or why one cannot be read or written."""
     encoded: list[_Encoded | str] = []
     for where, name in task.pictures:
         try:
@@ -373,7 +357,12 @@ def _encode(task: _Task) -> list[_Encoded | str]:
         except DataError as error:
             encoded.append(str(error))
             continue
-        content = _content(picture, task.how)
+        try:
+            content = _content(picture, task.how)
+        except OSError as error:  # of Pillow, in memory: a JPEG has at most 65500 pixels a side
+            size = f"{picture.width} x {picture.height} pixels"
+            encoded.append(f"{where}: cannot be written as a JPEG of {size} ({error}); cut it up or remove it")
+            continue
         member, begin = shards.member(name, content)
         digest = hashlib.sha256(content).digest()
         encoded.append(_Encoded(member, begin, len(content), picture.height, picture.width, digest))

@@ -26,7 +26,6 @@ class Box:
     top: float
     right: float
     bottom: float
-    difficult: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,6 @@ class Record:
         path: the picture's file, or the file of many that it lies in.
         labels: names of the classes it shows, in the order of the source's classes; None when unknown (an empty tuple: none of them).
         mask: file of class ids, one a pixel, of the picture's size.
-        boxes: objects, where the layout has them.
         span: where in ``path`` the picture lies; None: it is the whole file.
     """
 
@@ -68,7 +66,6 @@ class Record:
     path: Path
     labels: tuple[str, ...] | None = None
     mask: Path | None = None
-    boxes: tuple[Box, ...] = ()
     span: Span | None = None
 
     @property
@@ -138,7 +135,7 @@ class Picked(LazyRecords):
 
 
 class Joined(LazyRecords):
-    """Lists one after the other, with something before the ids of each; labels, masks and boxes are not handed on."""
+    """Lists one after the other, with something before the ids of each; labels and masks are not handed on."""
 
     def __init__(self, lists: Iterable[tuple[str, Sequence[Record]]]) -> None:
         self._lists = list(lists)

@@ -19,6 +19,7 @@ from pretint.data.looking import Progress, look, look_at
 from pretint.data.looks import BROKEN, Looks
 from pretint.data.record import Record, pick
 from pretint.errors import DataError
+from pretint.run_folder import write_left_out
 
 SPREAD = 1.5
 """Lab units: ab that spread less are no colours."""
@@ -53,14 +54,16 @@ class Screening:
             path: the file, replaced where it exists.
             keep_grey: leave out grey and tinted pictures, since they were kept.
             copies: (id, picture that it is a near copy of) of pictures that were left out for that.
+
+        Raises:
+            ResourceError: it cannot be written.
         """
         rows = [(name, "broken", why) for name, why in self.broken]
         if not keep_grey:
             tinted = set(self.tinted)
             rows += [(name, "tinted" if name in tinted else "grey", "") for name in self.grey]
         rows += [(name, "copy", other) for name, other in copies]
-        with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            csv.writer(file, delimiter="\t", lineterminator="\n").writerows([("id", "what", "why"), *rows])
+        write_left_out(path, rows)
 
 
 def left_out(path: Path) -> frozenset[str]:

@@ -114,14 +114,13 @@ def _exchange(
         ones[a], others[b] = others[b].copy(), ones[a].copy()
 
 
-def subset(labels: NDArray[np.bool_], fraction: float, seed: int, nested: bool = True) -> NDArray[np.int64]:
-    """A stratified part of the pictures.
+def subset(labels: NDArray[np.bool_], fraction: float, seed: int) -> NDArray[np.int64]:
+    """A stratified part of the pictures; parts of one seed lie within each other, the smaller in the larger.
 
     Args:
         labels: bool (N, K); K = 0 makes it a plain random part.
         fraction: share of the pictures in (0, 1], rounded, at least one picture; above 1: how many.
         seed: which of the possible parts.
-        nested: parts of one seed lie within each other, the smaller in the larger; else each fraction is drawn by itself.
 
     Returns:
         Rows of the chosen pictures, rising.
@@ -130,9 +129,6 @@ def subset(labels: NDArray[np.bool_], fraction: float, seed: int, nested: bool =
         OptionError: the fraction is not positive, or more pictures are asked for than there are.
     """
     count = _how_many(fraction, len(labels), "--fraction")
-    if not nested:
-        sizes = [count, len(labels) - count]
-        return iterative_stratification(labels, sizes, generator(seed, "subset", epoch=1, picture=count))[0]
     # One fixed tree of halvings, each stratified; a part is the first `count` leaves, whatever the fraction, hence nested.
     chosen: list[NDArray[np.int64]] = []
     rows, start = np.arange(len(labels)), 0

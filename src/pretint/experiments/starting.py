@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 
 from pretint import recipe
 from pretint.data.feed import Batches, Feed, Target, once
-from pretint.data.processes import cores
+from pretint.data.processes import default_workers
 from pretint.data.record import Record
 from pretint.errors import Interrupted, OptionError, ResourceError, RunError
 from pretint.experiments.environment import continued, environment
@@ -131,7 +131,7 @@ def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
                     options.out, {**manifest, "command": command, "begun": time.strftime("%Y-%m-%d %H:%M:%S")}
                 )
         fabric.barrier()
-    workers = options.loop.workers if options.loop.workers >= 0 else min(8, cores())
+    workers = options.loop.workers if options.loop.workers >= 0 else default_workers()
     started = Start(RunFolder.open(options.out), fabric, workers, resumed, quiet, entries)
     started.say(chosen)
     if remark:

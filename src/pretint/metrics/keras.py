@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretint.metrics.labels import checked
+from pretint.metrics.segmentation import mean_iou
 
 FLOAT32_STOP = 2**24
 """Where counting in float32 by ones ends: 2**24 + 1 rounds back to 2**24."""
@@ -57,11 +58,7 @@ def rounded_down_mean_iou(
             raise ValueError(f"an element rounds to no class index of 0..{classes - 1}")
         counts = np.bincount(truth * classes + guess, minlength=classes * classes).reshape(classes, classes)
         total += np.minimum(counts, stop).astype(np.float32)
-    matrix = total.astype(np.float64)
-    hits = np.diag(matrix)
-    union = matrix.sum(axis=0) + matrix.sum(axis=1) - hits
-    valid = union > 0
-    return float((hits[valid] / union[valid]).mean()) if valid.any() else 0.0
+    return mean_iou(total.astype(np.int64)) if total.any() else 0.0
 
 
 def one_hot_mean_iou(pictures: int, batch: int, side: int = 256, classes: int = 21, stop: int = FLOAT32_STOP) -> float:

@@ -1,30 +1,28 @@
 """Scores of image-level labels: one picture, none, one or several of K classes.
 
 Everywhere `target` is (N, K), 0/1 or boolean, and `score` is (N, K), finite, higher = more likely; those with a
-threshold take probabilities in [0, 1]. A class that cannot be scored (no picture of it) is nan in the per-class result;
-what a mean does with it stands in its argument `absent`: "skip" leaves it out, "zero" counts it as 0.
+threshold take probabilities in [0, 1]. A class that cannot be scored (no picture of it) is nan in the per-class result
+and left out of means.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Absent = Literal["skip", "zero"]
 
-
-def average_precision(target: NDArray[Any], score: NDArray[Any], *, envelope: bool = False) -> NDArray[np.float64]:
+def average_precision(target: NDArray[Any], score: NDArray[Any]) -> NDArray[np.float64]:
     """Average precision of each class, (K,) in [0, 1]; nan for a class without positives.
 
     The exact area under the precision-recall steps, sum of (recall gained) x (precision there); equal scores are one
-    step, so order within a tie does not matter. With ``envelope`` it is VOC's measure from 2010 on: precision is first
-    raised to the highest at this recall or a greater one, as the devkit does, and so at least the plain value.
+    step, so order within a tie does not matter. VOC's own measure from 2010 on is another, and never lower: it first raises
+    precision to the highest at this recall or a greater one.
     """
     truth, scores = checked(target, score)
-    return np.array([_one_average_precision(truth[:, k], scores[:, k], envelope) for k in range(truth.shape[1])])
+    return np.array([_one_average_precision(truth[:, k], scores[:, k]) for k in range(truth.shape[1])])
 
 
-def _one_average_precision(truth: NDArray[np.bool_], scores: NDArray[np.float64], envelope: bool) -> float:
+def _one_average_precision(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
     if not truth.any():
         return float("nan")
     order = np.argsort(-scores, kind="stable")
@@ -32,17 +30,12 @@ def _one_average_precision(truth: NDArray[np.bool_], scores: NDArray[np.float64]
     ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # last rank of each distinct score
     found = np.cumsum(truth[order])[ends]
     gained = np.diff(found, prepend=0) / found[-1]
-    precision = found / (ends + 1)
-    if envelope:
-        precision = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(gained * precision))
+    return float(np.sum(gained * found / (ends + 1)))
 
 
-def mean_average_precision(
-    target: NDArray[Any], score: NDArray[Any], *, absent: Absent = "skip", envelope: bool = False
-) -> float:
-    """mAP: the mean of `average_precision` over classes; nan if no class has a positive and absent ones are skipped."""
-    return mean_over_classes(average_precision(target, score, envelope=envelope), absent)
+def mean_average_precision(target: NDArray[Any], score: NDArray[Any]) -> float:
+    """mAP: the mean of `average_precision` over classes with positives; nan if no class has one."""
+    return mean_over_classes(average_precision(target, score))
 
 
 def f1_per_class(target: NDArray[Any], probability: NDArray[Any], threshold: float = 0.5) -> NDArray[np.float64]:
@@ -52,11 +45,9 @@ def f1_per_class(target: NDArray[Any], probability: NDArray[Any], threshold: flo
         return np.asarray(2 * hits / (present + predicted))
 
 
-def f1_macro(
-    target: NDArray[Any], probability: NDArray[Any], threshold: float = 0.5, *, absent: Absent = "skip"
-) -> float:
-    """Mean of `f1_per_class`; `absent` rules classes that are neither present nor predicted anywhere."""
-    return mean_over_classes(f1_per_class(target, probability, threshold), absent)
+def f1_macro(target: NDArray[Any], probability: NDArray[Any], threshold: float = 0.5) -> float:
+    """Mean of `f1_per_class` over classes that are present or predicted anywhere."""
+    return mean_over_classes(f1_per_class(target, probability, threshold))
 
 
 def f1_micro(target: NDArray[Any], probability: NDArray[Any], threshold: float = 0.5) -> float:
@@ -74,12 +65,8 @@ def top1(target: NDArray[Any], score: NDArray[Any]) -> float:
     return float(truth[np.arange(len(truth)), scores.argmax(axis=1)].mean())
 
 
-def mean_over_classes(per_class: NDArray[np.float64], absent: Absent) -> float:
-    """Mean of (K,) in which nan marks absent classes; nan if nothing is left to average."""
-    if absent == "zero":
-        return float(np.nan_to_num(per_class, nan=0.0).mean()) if per_class.size else float("nan")
-    if absent != "skip":
-        raise ValueError(f'absent is "skip" or "zero", not {absent!r}')
+def mean_over_classes(per_class: NDArray[np.float64]) -> float:
+    """Mean of (K,) in which nan marks absent classes, which are left out; nan if nothing is left to average."""
     present = per_class[~np.isnan(per_class)]
     return float(present.mean()) if present.size else float("nan")
 

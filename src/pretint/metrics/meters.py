@@ -1,10 +1,10 @@
-"""Scores of a whole set, gathered batch by batch: update, merge (with a meter of another process), compute.
+"""Scores of a whole set, gathered batch by batch: update, then compute.
 
 A score of a set is not the mean of the scores of its batches, so these keep what the score is made of: every label
-score, a confusion matrix, or a sum. The result does not depend on how the set was cut into batches or processes.
+score, a confusion matrix, or a sum. The result does not depend on how the set was cut into batches.
 """
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,23 +24,25 @@ class LabelMeter:
         self._targets.append(np.array(target, dtype=bool))
         self._probabilities.append(np.array(probability, dtype=np.float64))
 
-    def merge(self, other: Self) -> None:
-        self._targets += other._targets
-        self._probabilities += other._probabilities
-
     def compute(self) -> dict[str, float]:
-        """mAP, f1_micro, f1_macro (absent classes skipped) and top1, all in [0, 1]."""
-        target, probability = np.concatenate(self._targets), np.concatenate(self._probabilities)
+        """mAP, f1_micro and f1_macro (absent classes skipped), all in [0, 1]."""
+        target, probability = self._all()
         return {
             "mAP": labels.mean_average_precision(target, probability),
             "f1_micro": labels.f1_micro(target, probability),
             "f1_macro": labels.f1_macro(target, probability),
-            "top1": labels.top1(target, probability),
         }
+
+    def top1(self) -> float:
+        """Share of pictures whose likeliest class is one of theirs, in [0, 1]."""
+        return labels.top1(*self._all())
 
     def average_precision(self) -> NDArray[np.float64]:
         """Per class, (K,); nan for a class without positives."""
-        return labels.average_precision(np.concatenate(self._targets), np.concatenate(self._probabilities))
+        return labels.average_precision(*self._all())
+
+    def _all(self) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        return np.concatenate(self._targets), np.concatenate(self._probabilities)
 
 
 class SegmentationMeter:
@@ -53,9 +55,6 @@ class SegmentationMeter:
     def update(self, target: NDArray[Any], prediction: NDArray[Any]) -> None:
         """Adds a batch of class indices of any one shape."""
         self.matrix += segmentation.confusion_matrix(target, prediction, len(self.matrix), self.void)
-
-    def merge(self, other: Self) -> None:
-        self.matrix += other.matrix
 
     def compute(self) -> dict[str, float]:
         """mIoU (absent classes skipped) and pixel_accuracy, in [0, 1]."""
@@ -75,9 +74,6 @@ class BalancedAreaMeter:
         """Adds pixels: ab (..., 2) in Lab units."""
         counts, sums = ab_error.bin_sums(ab_error.ab_error(predicted, true), true)
         self._counts, self._sums = self._counts + counts, self._sums + sums
-
-    def merge(self, other: Self) -> None:
-        self._counts, self._sums = self._counts + other._counts, self._sums + other._sums
 
     def compute(self) -> float:
         """The area in [0, 1], with the bins' probabilities taken from the set itself; nan before the first pixel."""
@@ -102,12 +98,6 @@ class RunningMeter:
             self._sum += float(array.sum())
             self._low = min(self._low, float(array.min()))
             self._high = max(self._high, float(array.max()))
-
-    def merge(self, other: Self) -> None:
-        self.count += other.count
-        self._sum += other._sum
-        self._low = min(self._low, other._low)
-        self._high = max(self._high, other._high)
 
     def compute(self) -> dict[str, float]:
         """mean, min and max; all nan before the first number."""

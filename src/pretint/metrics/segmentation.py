@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pretint.metrics.labels import Absent, mean_over_classes
+from pretint.metrics.labels import mean_over_classes
 
 
 def confusion_matrix(
@@ -48,9 +48,9 @@ def iou_per_class(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray(hits / union)
 
 
-def mean_iou(matrix: NDArray[np.int64], *, absent: Absent = "skip") -> float:
-    """mIoU: mean of `iou_per_class`; classes in neither target nor prediction are left out ("skip") or 0 ("zero")."""
-    return mean_over_classes(iou_per_class(matrix), absent)
+def mean_iou(matrix: NDArray[np.int64]) -> float:
+    """mIoU: mean of `iou_per_class`; classes in neither target nor prediction are left out."""
+    return mean_over_classes(iou_per_class(matrix))
 
 
 def pixel_accuracy(matrix: NDArray[np.int64]) -> float:

@@ -8,6 +8,8 @@
 
 `batch-always` is what the authors' code does: its generator normalises by the batch at test time too, except where a
 layer is frozen. Unlike there, moving averages change in training only, so that colouring a picture leaves no trace.
+Unlike there and in torch, the first 1 / momentum batches enter these as a plain mean, so that nothing is left of the
+start at 0 and 1.
 """
 
 import math
@@ -24,6 +26,8 @@ Normalization = Literal["batch", "batch-always", "instance", "group"]
 
 class BatchNorm(nn.BatchNorm2d):
     """Batch norm whose statistics can be frozen apart from its mode.
+
+    Unlike torch's, its moving averages are the plain mean of the batches seen until these are more than 1 / momentum.
 
     Attributes:
         always: use the batch's statistics in evaluation too.

@@ -15,13 +15,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from pretint import recipe
 from pretint.data.feed import Batch, Batches, Feed
 from pretint.data.layouts import open_pool
-from pretint.data.processes import cores
+from pretint.data.processes import default_workers
 from pretint.data.views import ViewOptions
 from pretint.pretexts.pretext import Pretext, build_pretext
 from pretint.run_folder import RunFolder
@@ -49,17 +48,6 @@ class DirectedFeed(Feed):
     def size_at(self, epoch: int) -> int:
         """Side of the pictures of an epoch: always the same."""
         return self._size
-
-
-def made_batch(count: int, size: int) -> Batch:
-    """Pictures of noise, uint8 (count, 3, size, size), laid out as the feed lays them out."""
-    draws = np.random.default_rng(0)
-    return Batch(
-        rgb=torch.from_numpy(draws.integers(0, 256, (count, size, size, 3), dtype=np.uint8)).permute(0, 3, 1, 2),
-        ids=tuple(map(str, range(count))),
-        numbers=torch.arange(count),
-        flips=torch.zeros(count, dtype=torch.bool),
-    )
 
 
 def train(case: dict[str, Any], batches: Callable[[], Batches]) -> None:
@@ -92,7 +80,7 @@ def serve(case: dict[str, Any], clock: Clock, requests: Iterator[dict[str, Any]]
     With ``"synchronizations"`` in a request the steps' waits of the host for a GPU are counted too.
     """
     parts = case.get("accumulate", 1)
-    batch = made_batch(case["batch"] // parts, case["values"]["size"])
+    batch = Batch.of_noise(case["batch"] // parts, case["values"]["size"])
     if clock.device.type == "cuda":
         batch = batch.pin_memory()  # as the feed does
 
@@ -146,7 +134,7 @@ def serve_fed(case: dict[str, Any], clock: Clock, requests: Iterator[dict[str, A
         view=recipe.fill(ViewOptions, values.get("view", {}), "bench"),
         batch_size=case["batch"],
         seed=0,
-        workers=min(8, cores()),
+        workers=default_workers(),
         pin=clock.device.type == "cuda",
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 from pretint.data.duplicates import Copies, near_copies
 from pretint.data.layouts import open_pool, open_source
 from pretint.data.looks import LOOKS, forget_faults
-from pretint.data.processes import cores
+from pretint.data.processes import default_workers
 from pretint.data.record import Record, fingerprint
 from pretint.data.splits import carve_validation
 from pretint.errors import DataError, PretintError
@@ -88,7 +88,7 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
                     continue
                 these = fingerprint(pool)
                 if these not in known:  # several runs on one pool are looked at once
-                    known[these] = near_copies(pool, test, _workers(), folder / LOOKS, progress, [run / LOOKS])
+                    known[these] = near_copies(pool, test, default_workers(), folder / LOOKS, progress, [run / LOOKS])
                 copies = known[these]
                 found |= {one: pools[0] for one, pools in copies.in_test.items()}
                 findings.append(_copies_finding(name, run, len(pool), copies.in_test, keep))
@@ -99,7 +99,7 @@ def copies_in_training(training: Sequence[Record], test: Sequence[Record], folde
     """Look for near copies of test pictures in the training list; arguments as for :func:`leaks`."""
     forget_faults(folder / LOOKS)
     with counting(_LOOKING, quiet) as progress:
-        copies = near_copies(training, test, _workers(), folder / LOOKS, progress)
+        copies = near_copies(training, test, default_workers(), folder / LOOKS, progress)
     name = "copies in the training list"
     if not copies.in_test:
         return _finding(name, "ok", "No test picture is a near copy of a training picture.")
@@ -108,10 +108,6 @@ def copies_in_training(training: Sequence[Record], test: Sequence[Record], folde
         "every arm has seen them, so scores are too high."
     )
     return _finding(name, "warning", words)
-
-
-def _workers() -> int:
-    return min(8, cores())
 
 
 def of_arms(arms: Sequence[Arm], told: Sequence[Mapping[str, Any]]) -> list[Finding]:

@@ -1,8 +1,8 @@
 """How long a step of a fine-tuning takes on this machine: a look at a few steps on made pictures, for an estimate."""
 
 import time
+from dataclasses import replace
 
-import numpy as np
 import torch
 
 from pretint import recipe
@@ -19,13 +19,9 @@ def seconds_a_step(options: FinetuneOptions, classes: list[str]) -> float:
     device = best_device()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
-    draws = np.random.default_rng(0)
     count, size = options.batch_size, options.size
-    batch = Batch(
-        rgb=torch.from_numpy(draws.integers(0, 256, (count, size, size, 3), dtype=np.uint8)).permute(0, 3, 1, 2),
-        ids=tuple(map(str, range(count))),
-        numbers=torch.arange(count),
-        flips=torch.zeros(count, dtype=torch.bool),
+    batch = replace(
+        Batch.of_noise(count, size),
         labels=torch.zeros(count, len(classes)) if task.target == "labels" else None,
         mask=torch.zeros(count, size, size, dtype=torch.int64) if task.target == "mask" else None,
     ).to(device)

@@ -86,7 +86,7 @@ class ClassificationScores:
         self._meter.update(batch.labels.cpu().numpy(), prediction)
 
     def compute(self) -> dict[str, Any]:
-        return {"top1": self._meter.compute()["top1"]}
+        return {"top1": self._meter.top1()}
 
 
 def build(options: Options, classes: Sequence[str]) -> Classification:

@@ -1,6 +1,5 @@
 """Makes an Objective of a task and its network: from scratch and from pretrained weights alike."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -84,9 +83,4 @@ class HeldOutScores:
         self._meter.update(batch, self._objective.task.prediction(logits))
 
     def compute(self) -> dict[str, float]:
-        # What is undefined (masks that are void throughout) is left out, and so chooses no checkpoint.
-        return {
-            name: value
-            for name, value in self._meter.compute().items()
-            if isinstance(value, float) and not math.isnan(value)
-        }
+        return {name: value for name, value in self._meter.compute().items() if isinstance(value, float)}

@@ -131,7 +131,7 @@ class Loop:
         """All turns of one step on this process's share of the batch."""
         phase_index = self._phase_of(self._step)
         if phase_index != self._phase_index:
-            self._enter_phase(phase_index, self._optimizer_state())
+            self._enter_phase(phase_index, {})
         self.objective.train()
         self._updates = dict.fromkeys(self._learners, 0)
         pads = [Shared(self._forward_of(micro)) for micro in range(len(micros))]
@@ -245,12 +245,13 @@ class Loop:
         return max(i for i, start in enumerate(self._phase_starts) if start <= min(step, self.steps - 1))
 
     def _enter_phase(self, index: int, optimizer_state: dict[str, Tensor]) -> None:
+        """Learners of a phase, with fresh optimizers at its start, else with the state of a checkpoint."""
         phase = self.objective.phases[index]
         enter_phase(self.objective, phase)
         self._learners = {
             name: Learner(self.objective, player, phase) for name, player in self.objective.players.items()
         }
-        if not (phase.fresh_optimizer and self._step == self._phase_starts[index]):
+        if self._step > self._phase_starts[index]:
             for name, learner in self._learners.items():
                 own = {k.removeprefix(f"{name}/"): v for k, v in optimizer_state.items() if k.startswith(f"{name}/")}
                 learner.restore(own)
@@ -285,7 +286,8 @@ class Loop:
             for batch in batches:
                 with self.fabric.autocast():
                     meter.update(batch.to(self.fabric.device))
-        scores = meter.compute()
+        # What is undefined (masks that are void throughout, an overflow) is no score: it is not written and chooses nothing.
+        scores = {key: value for key, value in meter.compute().items() if math.isfinite(value)}
         name, direction = meter.best
         self.run.append_metrics(step=self._step, epoch=epochs, kind="validation", **scores)
         self._progress.say(

@@ -40,6 +40,8 @@ def test_columns_are_classes(table: Path) -> None:
         ("file,cat\npictures/a.png,2\n", "line 2.*'2'"),
         ("file,cat\npictures/a.png\n", "line 2.*None"),
         ("file,cat\npictures/a.png,1\npictures/a.png,1\n", "line 3.*twice"),
+        ("file,cat\npictures/a.png,1\n./pictures/a.png,0\n", "line 3.*twice"),
+        ("file,cat\npictures/a.png,1\npictures/../pictures//a.png,0\n", "line 3.*twice"),
         ("file,cat\npictures/z.png,1\n", "line 2.*not there"),
         ("", "first line"),
     ],

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pretint.data.layouts import open_source
-from pretint.data.record import VOID, Box
+from pretint.data.record import VOID
 from pretint.errors import DataError, OptionError
 
 XML = """<annotation><object><name>dog</name><difficult>1</difficult>
@@ -87,10 +87,20 @@ def test_annotations_where_there_are_no_lists(voc: Path) -> None:
     by_stem = {r.path.stem: r for r in source.split("all")}
     assert by_stem["a"].labels is None
     assert by_stem["d"].labels == ("dog",)
-    assert by_stem["d"].boxes == (Box("dog", 1, 2, 3, 4.5, difficult=True),)
-    (voc / "Annotations" / "d.xml").write_text("<annotation><object>")
-    with pytest.raises(DataError, match=r"d\.xml"):
-        open_source(voc)
+    # Only what labels need is read: an object without a box is a label as good as any.
+    (voc / "Annotations" / "d.xml").write_text("<annotation><object><name>cat</name></object></annotation>")
+    assert {r.path.stem: r.labels for r in open_source(voc).split("all")}["d"] == ("cat",)
+    for text, told in (("<annotation><object>", "element"), ("<a><object><name> </name></object></a>", "no name")):
+        (voc / "Annotations" / "d.xml").write_text(text)
+        with pytest.raises(DataError, match=rf"d\.xml.*{told}"):
+            open_source(voc)
+
+
+def test_masks_know_no_classes_but_vocs(voc: Path) -> None:
+    (voc / "ImageSets" / "Main" / "puppy_train.txt").write_text("a 1\nb -1\nc -1\n")
+    assert open_source(voc, classes=["puppy"], task="labels").split("train")[0].labels == ("puppy",)
+    with pytest.raises(OptionError, match=r"--classes puppy.*tvmonitor"):
+        open_source(voc, classes=["cat", "puppy"], task="mask")
 
 
 def test_a_class_without_list_or_annotation(voc: Path) -> None:

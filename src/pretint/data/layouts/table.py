@@ -1,6 +1,7 @@
 """Pictures and a table: labels.csv with the columns "file" (path below the folder) and one a class, 1 or 0; a column "split" is optional."""
 
 import csv
+import os
 from pathlib import Path
 
 from pretint.data.record import Record, Source
@@ -35,11 +36,12 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
             names = classes or found
             for row in rows:
                 where = f"{table}, line {rows.line_num}"
-                name = row["file"] or ""
-                path = folder / name
+                given = row["file"] or ""
+                # Normalised, else ./a.png would be a second picture beside a.png.
+                path, name = folder / given, os.path.normpath(given)
                 if name in seen or not path.is_file():
                     raise DataError(
-                        f"{where}: {name} {'is named twice' if name in seen else 'is not there'}; mend the table"
+                        f"{where}: {given} {'is named twice' if name in seen else 'is not there'}; mend the table"
                     )
                 seen.add(name)
                 for column in names:

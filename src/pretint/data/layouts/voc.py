@@ -7,7 +7,7 @@ Labels come from ImageSets/Main/CLASS_SPLIT.txt where these lists exist, else fr
 from pathlib import Path
 
 from pretint.data.reading import PICTURE_SUFFIXES
-from pretint.data.record import VOID, Box, Record, Source
+from pretint.data.record import VOID, Record, Source
 from pretint.errors import DataError, OptionError
 
 CLASSES = [
@@ -49,15 +49,16 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
 
     Raises:
         DataError: a list names a picture that is not there, or is malformed; nothing tells the labels of a class.
-        OptionError: a class is none of VOC's, though masks are asked for.
+        OptionError: a class is none of VOC's and has no list under Main, or it is none of VOC's and task is "mask".
     """
     pictures = {p.stem: p for p in sorted((folder / "JPEGImages").iterdir()) if p.suffix.lower() in PICTURE_SUFFIXES}
     masks = {p.stem: p for p in (folder / "SegmentationClass").glob("*.png")}
     members, positives = _main_lists(folder / "ImageSets" / "Main")
     names = classes or tuple(positives) or tuple(CLASSES)
+    known = CLASSES if task == "mask" else list(positives) or CLASSES  # its masks have ids of its own classes alone
     for name in classes or ():
-        if name not in CLASSES and name not in positives:
-            raise OptionError(f"--classes {name}: {folder} knows {', '.join(positives or CLASSES)}")
+        if name not in CLASSES and name not in known:
+            raise OptionError(f"--classes {name}: {folder} knows {', '.join(known)}")
 
     annotations = folder / "Annotations"
     listed = all(name in positives for name in names)
@@ -70,14 +71,13 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     records = {}
     for stem, path in pictures.items():
         labels: tuple[str, ...] | None = None
-        boxes: tuple[Box, ...] = ()
         if listed:
             if all(stem in members[name] for name in names):
                 labels = tuple(name for name in names if stem in positives[name])
         elif (xml := annotations / f"{stem}.xml").is_file():
-            boxes = _boxes(xml)
-            labels = tuple(name for name in names if any(box.label == name for box in boxes))
-        records[stem] = Record(path.relative_to(folder).as_posix(), path, labels, masks.get(stem), boxes)
+            shown = _shown(xml)
+            labels = tuple(name for name in names if name in shown)
+        records[stem] = Record(path.relative_to(folder).as_posix(), path, labels, masks.get(stem))
 
     kinds = ("Main", "Segmentation") if task == "mask" else ("Segmentation", "Main")
     lists = {p.stem: p for kind in kinds for p in _split_lists(folder / "ImageSets" / kind, positives)}
@@ -139,20 +139,14 @@ def _listed(path: Path, records: dict[str, Record]) -> tuple[Record, ...]:
     return tuple(records[stem] for stem in stems)
 
 
-def _boxes(xml: Path) -> tuple[Box, ...]:
+def _shown(xml: Path) -> set[str]:
+    """Classes of the objects of an annotation."""
     from xml.etree import ElementTree
 
     try:
-        boxes = []
-        for item in ElementTree.parse(xml).getroot().iter("object"):
-            left, top, right, bottom = (
-                float(item.findtext(f"bndbox/{e}", "")) for e in ("xmin", "ymin", "xmax", "ymax")
-            )
-            label = item.findtext("name", "").strip()
-            if not label:
-                raise ValueError("an object has no name")
-            difficult = item.findtext("difficult", "0").strip() == "1"
-            boxes.append(Box(label, left, top, right, bottom, difficult))
+        names = {item.findtext("name", "").strip() for item in ElementTree.parse(xml).getroot().iter("object")}
+        if "" in names:
+            raise ValueError("an object has no name")
     except (ElementTree.ParseError, ValueError, OSError) as error:
         raise DataError(f"{xml}: this annotation cannot be read ({error}); mend or remove it") from None
-    return tuple(boxes)
+    return names
