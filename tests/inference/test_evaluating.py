@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -18,11 +19,12 @@ import pretint
 from pretint.cli import main
 from pretint.data.feed import Batch
 from pretint.errors import DataError
+from pretint.inference.colorizing import TrainedColorizer
 from pretint.inference.evaluating import evaluate_task
 from pretint.inference.models import load_task
 from pretint.run_folder import RunFolder
 from tests.conftest import paint
-from tests.experiments.tiny_runs import FINETUNE
+from tests.experiments.tiny_runs import FINETUNE, PRETRAIN
 
 SIZES = [(40, 48), (33, 61), (50, 20), (11, 11)]
 
@@ -116,6 +118,31 @@ def test_colorization(coloring_run: Path, photos: Path, tmp_path: Path) -> None:
     assert result["left_out"] == {"grey": 0, "small": 1}
     assert result["split"] == "all"
     assert not result["trained_on_these"]
+
+
+@pytest.fixture(scope="module")
+def random_run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pretraining whose dropout stays on, as the authors' does."""
+    out = tmp_path_factory.mktemp("tiny") / "random"
+    unet = PRETRAIN["unet"] | {"dropout_at_inference": True}
+    pretint.pretrain(data=pictures, out=out, **PRETRAIN | {"unet": unet, "regression": {"rate": 5e-3}})
+    return out
+
+
+def test_dropout_is_drawn_as_colorize_draws_it(random_run: Path, photos: Path, tmp_path: Path) -> None:
+    """So that scores are those of the written files, time and again; and no random number of the caller's is used up."""
+    result = pretint.evaluate(random_run, data=photos)
+    pretint.colorize(photos, out=tmp_path / "out", model=random_run, precision="float32")
+    pairs = [(pixels(photos / f"{i}.png"), pixels(tmp_path / "out" / f"{i}.png")) for i in range(len(SIZES))]
+    psnr = [peak_signal_noise_ratio(one, other, data_range=255) for one, other in pairs]
+    assert result["model"]["psnr"] == pytest.approx({"mean": np.mean(psnr), "min": min(psnr), "max": max(psnr)}, 1e-6)
+    assert result["model"] == pretint.evaluate(random_run, data=photos)["model"]
+    colorizer = TrainedColorizer(random_run)
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    colorizer(torch.zeros(1, 1, 16, 16), seed=0)
+    assert torch.equal(torch.rand(1), expected)
 
 
 def test_vivid_colours_and_equal_pictures(coloring_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

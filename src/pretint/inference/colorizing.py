@@ -23,7 +23,7 @@ from pretint.data.processes import cores
 from pretint.data.reading import picture_size
 from pretint.errors import DataError, OptionError, PretintError, ResourceError
 from pretint.inference.files import colorize_file, default_name
-from pretint.inference.models import Setting, Trained, best_device, load_pretext
+from pretint.inference.models import Setting, Trained, best_device, drawing_from, load_pretext
 from pretint.inference.small_maps import Precision, arithmetic, prepare
 from pretint.networks.unet import Dropout, set_dropout_at_inference
 from pretint.pretexts.pretext import ColorizationPretext
@@ -111,8 +111,8 @@ class TrainedColorizer:
     def __call__(self, lightness: Tensor, seed: int | None = None) -> Tensor:
         """Lightness (1, 1, h, w) in [-1, 1] -> ab (1, 2, h, w) in [-1, 1]; `seed` is that of a network with dropout."""
         if self._random and seed is not None:
-            with self._one_at_a_time:  # the draws come from torch's own generator, which all threads share
-                torch.manual_seed(seed)
+            # The draws come from torch's own generator, which all threads share.
+            with self._one_at_a_time, drawing_from(seed, self.device):
                 return self._predict(lightness)
         return self._predict(lightness)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pretint.inference.applying import picture_logits
 from pretint.inference.colorizing import TrainedColorizer
 from pretint.inference.embedding import looks_at_the_batch
 from pretint.inference.full_resolution import predict_ab, recolour
-from pretint.inference.models import Setting, TaskModel, Trained, best_device
+from pretint.inference.models import Setting, TaskModel, Trained, best_device, drawing_from
 from pretint.metrics.ab_error import auc
 from pretint.metrics.image import colourfulness, colourfulness_difference, psnr, ssim
 from pretint.metrics.meters import BalancedAreaMeter, RunningMeter
@@ -95,7 +96,7 @@ def evaluate_colorization(
         planes = {"grey": torch.zeros(1, 2, 1, 1), "mean_colour": mean}
         for each in settings:
             colorizer.use(each)
-            planes[each] = predict_ab(original, colorizer, colorizer.size)
+            planes[each] = predict_ab(original, partial(colorizer, seed=0), colorizer.size)  # as `colorize` draws
         for name, ab in planes.items():
             coloured = recolour(original, ab)
             written = _ab(coloured)
@@ -188,8 +189,7 @@ def evaluate_task(
     if model.task.target == "mask" and not masks_seen:
         validate_masks(records, data.mask_map)
     done = 0
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options["seed"])  # a network of the paper's kind may draw dropout when it predicts
+    with drawing_from(options["seed"], device):
         for batch in _batches(model, data, records):
             if progress:
                 progress(done, len(records))
