@@ -382,6 +382,25 @@ def test_pictures_that_were_pretrained_on(coloring_run: Path, pictures: Path, ph
     assert not pretint.evaluate(coloring_run, data=photos)["trained_on_these"]
 
 
+def test_a_folder_within_that_of_the_pretraining_or_around_it(pictures: Path, tmp_path: Path) -> None:
+    """Told by the pictures, not by the folder's name; what was left out as a copy of test pictures was not trained on."""
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    (data / "test").mkdir()
+    for i in range(3):
+        Image.fromarray(paint(400 + i)[0]).save(data / "test" / f"{i}.png")
+    run = tmp_path / "run"
+    pretint.pretrain(data=data, out=run, apart_from=[data / "test"], **PRETRAIN | {"epochs": 1})
+    assert pretint.evaluate(run, data=data / "below")["trained_on_these"]
+    assert not pretint.evaluate(run, data=data / "test")["trained_on_these"]
+    (tmp_path / "link").symlink_to(data / "below", target_is_directory=True)
+    assert pretint.evaluate(run, data=tmp_path / "link")["trained_on_these"]
+    alone = tmp_path / "alone"
+    pretint.pretrain(data=data / "below", out=alone, **PRETRAIN | {"epochs": 1, "batch_size": 2, "validation": 0})
+    assert pretint.evaluate(alone, data=data)["trained_on_these"]
+    (data / "below").rename(tmp_path / "moved")
+    assert pretint.evaluate(alone, data=data)["trained_on_these"] is None
+
+
 def test_networks_that_look_at_the_batch_are_scored_as_they_predict(labelled: Path, tmp_path: Path) -> None:
     """One picture at a time, so that neither order nor neighbours change a score; a dropout that stays on is drawn from the seed."""
     unet = FINETUNE["unet"] | {"normalization": "batch-always", "dropout_at_inference": True}

@@ -24,11 +24,11 @@ from pretint.inference.colorizing import TrainedColorizer
 from pretint.inference.embedding import looks_at_the_batch
 from pretint.inference.full_resolution import predict_ab, recolour
 from pretint.inference.models import Setting, TaskModel, Trained, best_device, drawing_from
+from pretint.inference.trained_on import trained_on
 from pretint.metrics.ab_error import auc
 from pretint.metrics.image import colourfulness, colourfulness_difference, psnr, ssim
 from pretint.metrics.meters import BalancedAreaMeter, RunningMeter
 from pretint.pretexts.pretext import Decoding
-from pretint.run_folder import data_folders
 from pretint.tasks.task import ScoreMeter
 
 SMALLEST = 11
@@ -134,7 +134,7 @@ def evaluate_colorization(
         "pictures": len(scored),
         "left_out": left_out,
         "split": chosen.name,
-        "trained_on_these": _trained_on(colorizer.trained, folder, data, scored),
+        "trained_on_these": trained_on(colorizer.trained, data, scored),
     }
 
 
@@ -210,29 +210,13 @@ def evaluate_task(
         "constant": _finite(constant.compute()),
         "pictures": len(records),
         "split": chosen.name,
-        "trained_on_these": _trained_on(model.trained, folder, data, records),
+        "trained_on_these": trained_on(model.trained, data, records),
     }
 
 
 def _told(decoding: Decoding) -> dict[str, float]:
     """Its dials; the marginal is too long to be told."""
     return {name: value for name, value in asdict(decoding).items() if name != "marginal"}
-
-
-def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[Record]) -> bool | None:
-    """Whether some of these very pictures were trained on: a score on them says nothing about others.
-
-    None for an exported file, which does not say where its pictures lay.
-    """
-    if trained.description.get("exported"):
-        return None
-    if folder.resolve() not in [Path(name).resolve() for name in data_folders(trained.description)]:
-        return False
-    try:
-        seen = data.training_split(trained.options["split"]).records
-    except DataError:
-        return False  # the lists have changed since the training
-    return not {record.id for record in seen}.isdisjoint(record.id for record in records)
 
 
 def _batches(model: TaskModel, data: Source, records: Sequence[Record]) -> Any:
