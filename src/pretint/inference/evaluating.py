@@ -152,6 +152,7 @@ def evaluate_task(
     without: Collection[str] = (),
     keep: Keep | None = None,
     masks_seen: bool = False,
+    device: torch.device | None = None,
 ) -> dict[str, Any]:
     """A fine-tuned network on labelled pictures: ``scores`` of the network and of the ``constant`` predictor.
 
@@ -166,6 +167,7 @@ def evaluate_task(
         without: ids of pictures that are left out.
         keep: told each batch, what was predicted for it (as ``Task.prediction`` gives it), and the number of classes.
         masks_seen: the masks were looked at by the caller, who scores many networks on them.
+        device: what computes; a GPU where there is one, if it is None.
 
     Raises:
         DataError: the data have no such labels or masks, or other classes.
@@ -184,7 +186,7 @@ def evaluate_task(
     what = f"--data {folder}: the list {chosen.name}"
     model.task.check(records, what, "choose another list with --split")
     scores, constant = model.task.meter(), model.task.meter()
-    device = best_device()
+    device = device or best_device()
     model.network.to(device)
     if model.task.target == "mask" and not masks_seen:
         validate_masks(records, data.mask_map)
