@@ -1,11 +1,13 @@
 """Work that goes on in another environment says so, keeps the list, and the pages show it."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import pretint
 from pretint.errors import Interrupted
+from pretint.experiments import environment as module
 from pretint.experiments import starting
 from pretint.experiments.environment import changes, continued, environment, resumptions
 from pretint.pages.facts import facts
@@ -58,3 +60,23 @@ def test_a_run_that_goes_on_elsewhere_says_so(
         ("another", 2),
     ]
     assert "after 2 steps" in dict(facts(run))["Went on elsewhere"]
+
+
+def test_the_commit_of_a_checkout_whose_path_has_a_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout = tmp_path / "my work"
+    file = checkout / "src" / "environment.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("one\n")
+
+    def git(*words: str) -> str:
+        named = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+        return subprocess.run(["git", *named, *words], cwd=checkout, capture_output=True, text=True, check=True).stdout
+
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "one")
+    monkeypatch.setattr(module, "__file__", str(file))
+    commit = git("log", "--format=%H").strip()[:12]
+    assert environment()["commit"] == commit
+    file.write_text("two\n")
+    assert environment()["commit"] == commit + "+"

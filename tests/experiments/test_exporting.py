@@ -151,6 +151,18 @@ def test_pictures_that_have_changed(pictures: Path, tmp_path: Path) -> None:
     assert "settings" not in pretint.export(alone, tmp_path / "b.safetensors", half=True, check=pictures).description
 
 
+def test_the_pictures_that_were_held_out_are_found_from_elsewhere(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(pictures, tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    pretint.pretrain(data="data", out="run", **PRETRAIN | {"epochs": 1})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    told = pretint.export(tmp_path / "run", "a.safetensors").description
+    assert told["chosen_on"] == {"pictures": 4, "which": "held out by the training"}
+
+
 def test_half_precision_that_costs_too_much(
     coloring_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

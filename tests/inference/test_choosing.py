@@ -12,6 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from pretint.inference import choosing
 from pretint.inference.choosing import AIM, ENOUGH, Trial, choose
+from pretint.networks.unet import set_dropout_at_inference
 from pretint.pretexts.pretext import ColorizationPretext, Decoding, build_pretext
 from tests.conftest import paint
 from tests.training.driving import tiny
@@ -120,3 +121,21 @@ def test_a_network_that_has_learned_no_colour(pictures: list[np.ndarray]) -> Non
             parameter.zero_()
     assert set(choose(Trial(pretext, 32, pictures))) == {"accurate"}
     assert pretext.decoding == Decoding()
+
+
+def test_dropout_at_inference_is_drawn_alike(pictures: list[np.ndarray]) -> None:
+    """Two looks at one network score alike, each picture as `colorize` draws it, and the caller's random numbers stay."""
+    torch.manual_seed(0)
+    pretext = build_pretext(tiny(pretext="regression", backbone="unet", size=32)).eval()
+    assert isinstance(pretext, ColorizationPretext)
+    set_dropout_at_inference(pretext, True)
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    one, other = (Trial(pretext, 32, pictures).score(Decoding()) for _ in range(2))
+    assert torch.equal(torch.rand(1), expected)
+    assert one == other
+    alone = [Trial(pretext, 32, [rgb]).score(Decoding()).psnr for rgb in pictures]
+    assert one.psnr == pytest.approx(np.mean(alone), abs=1e-9)
+    lightness = torch.linspace(-1, 1, 32 * 32).view(1, 1, 32, 32)
+    assert not torch.equal(pretext.predict(lightness), pretext.predict(lightness))  # its dropout is on

@@ -155,6 +155,19 @@ def test_the_original_is_not_a_result_that_is_there(coloring_run: Path, photos: 
     assert not (photos / "c.png").exists()
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_no_sample_is_written_over_another_original(coloring_run: Path, tmp_path: Path, overwrite: bool) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i, name in enumerate(("photo.png", "photo-2.png")):
+        Image.fromarray(paint(50 + i)[0]).save(folder / name)
+    before = {name: (folder / name).read_bytes() for name in files(folder)}
+    paths = [folder / "photo.png", folder / "photo-2.png"]
+    with pytest.raises(OptionError, match=r"photo-2.png is the original and would be written over"):
+        pretint.colorize(paths, out=folder, model=coloring_run, samples=2, overwrite=overwrite)
+    assert {name: (folder / name).read_bytes() for name in files(folder)} == before
+
+
 def test_a_folder_that_cannot_be_made(coloring_run: Path, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(PretintError, match=r"cannot be written"):

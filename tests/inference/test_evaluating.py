@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -18,11 +19,12 @@ import pretint
 from pretint.cli import main
 from pretint.data.feed import Batch
 from pretint.errors import DataError
+from pretint.inference.colorizing import TrainedColorizer
 from pretint.inference.evaluating import evaluate_task
 from pretint.inference.models import load_task
 from pretint.run_folder import RunFolder
 from tests.conftest import paint
-from tests.experiments.tiny_runs import FINETUNE
+from tests.experiments.tiny_runs import FINETUNE, PRETRAIN
 
 SIZES = [(40, 48), (33, 61), (50, 20), (11, 11)]
 
@@ -116,6 +118,31 @@ def test_colorization(coloring_run: Path, photos: Path, tmp_path: Path) -> None:
     assert result["left_out"] == {"grey": 0, "small": 1}
     assert result["split"] == "all"
     assert not result["trained_on_these"]
+
+
+@pytest.fixture(scope="module")
+def random_run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pretraining whose dropout stays on, as the authors' does."""
+    out = tmp_path_factory.mktemp("tiny") / "random"
+    unet = PRETRAIN["unet"] | {"dropout_at_inference": True}
+    pretint.pretrain(data=pictures, out=out, **PRETRAIN | {"unet": unet, "regression": {"rate": 5e-3}})
+    return out
+
+
+def test_dropout_is_drawn_as_colorize_draws_it(random_run: Path, photos: Path, tmp_path: Path) -> None:
+    """So that scores are those of the written files, time and again; and no random number of the caller's is used up."""
+    result = pretint.evaluate(random_run, data=photos)
+    pretint.colorize(photos, out=tmp_path / "out", model=random_run, precision="float32")
+    pairs = [(pixels(photos / f"{i}.png"), pixels(tmp_path / "out" / f"{i}.png")) for i in range(len(SIZES))]
+    psnr = [peak_signal_noise_ratio(one, other, data_range=255) for one, other in pairs]
+    assert result["model"]["psnr"] == pytest.approx({"mean": np.mean(psnr), "min": min(psnr), "max": max(psnr)}, 1e-6)
+    assert result["model"] == pretint.evaluate(random_run, data=photos)["model"]
+    colorizer = TrainedColorizer(random_run)
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    colorizer(torch.zeros(1, 1, 16, 16), seed=0)
+    assert torch.equal(torch.rand(1), expected)
 
 
 def test_vivid_colours_and_equal_pictures(coloring_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,6 +380,25 @@ def test_pictures_that_were_trained_on(
 def test_pictures_that_were_pretrained_on(coloring_run: Path, pictures: Path, photos: Path) -> None:
     assert pretint.evaluate(coloring_run, data=pictures)["trained_on_these"]
     assert not pretint.evaluate(coloring_run, data=photos)["trained_on_these"]
+
+
+def test_a_folder_within_that_of_the_pretraining_or_around_it(pictures: Path, tmp_path: Path) -> None:
+    """Told by the pictures, not by the folder's name; what was left out as a copy of test pictures was not trained on."""
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    (data / "test").mkdir()
+    for i in range(3):
+        Image.fromarray(paint(400 + i)[0]).save(data / "test" / f"{i}.png")
+    run = tmp_path / "run"
+    pretint.pretrain(data=data, out=run, apart_from=[data / "test"], **PRETRAIN | {"epochs": 1})
+    assert pretint.evaluate(run, data=data / "below")["trained_on_these"]
+    assert not pretint.evaluate(run, data=data / "test")["trained_on_these"]
+    (tmp_path / "link").symlink_to(data / "below", target_is_directory=True)
+    assert pretint.evaluate(run, data=tmp_path / "link")["trained_on_these"]
+    alone = tmp_path / "alone"
+    pretint.pretrain(data=data / "below", out=alone, **PRETRAIN | {"epochs": 1, "batch_size": 2, "validation": 0})
+    assert pretint.evaluate(alone, data=data)["trained_on_these"]
+    (data / "below").rename(tmp_path / "moved")
+    assert pretint.evaluate(alone, data=data)["trained_on_these"] is None
 
 
 def test_networks_that_look_at_the_batch_are_scored_as_they_predict(labelled: Path, tmp_path: Path) -> None:

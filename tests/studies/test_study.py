@@ -277,6 +277,30 @@ def test_copies_of_test_pictures_are_named_and_left_out(parted: Path, tmp_path: 
     assert kept["test"]["pictures"] == 10
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_study_that_was_refused_blocks_no_folder(parted: Path, tmp_path: Path, resume: bool) -> None:
+    """All test pictures were pretrained on: what the sentence advises can be done in the same folder."""
+    pool, data, out = tmp_path / "pool", tmp_path / "data", tmp_path / "study"
+    pool.mkdir()
+    shutil.copytree(parted, data)
+    for i in range(20, 30):
+        paint_photo(950 + i).save(data / f"{i:02d}.png")
+        shutil.copy(data / f"{i:02d}.png", pool)
+    pretint.pretrain(data=pool, out=tmp_path / "run", **PRETRAIN | {"epochs": 1})
+    asked = STUDY | {"modes": ["knn"], "seeds": 1, "fractions": [1.0], "arms": [f"mine={tmp_path / 'run'}"]}
+    with pytest.raises(DataError, match="score on them all the same with --keep-leaks"):
+        pretint.compare(data=data, out=out, **asked)
+    document = pretint.compare(data=data, out=out, keep_leaks=True, resume=resume, **asked)
+    assert (document["state"], document["test"]["pictures"]) == ("finished", 10)
+
+
+def test_a_folder_with_files_of_others_is_no_studys(parted: Path, tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="exists and is not empty"):
+        pretint.compare(data=parted, out=tmp_path / "study", **STUDY)
+
+
 def paint_photo(seed: int) -> Image.Image:
     """Smooth noise of its own, as different from others as photographs are."""
     draws = np.random.default_rng(seed).integers(0, 256, (6, 7, 3), dtype=np.uint8)

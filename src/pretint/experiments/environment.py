@@ -88,7 +88,7 @@ def _commit() -> str | None:
     try:
         top = subprocess.run(
             ["git", "rev-parse", "--show-toplevel", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
-        ).stdout.split()
+        ).stdout.splitlines()  # the path may hold spaces
         if not folder.is_relative_to(Path(top[0]) / "src"):
             return None
         changed = subprocess.run(

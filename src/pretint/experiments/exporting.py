@@ -23,15 +23,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pretint.data.layouts import open_pool, open_source
+from pretint.data.layouts import open_source
 from pretint.data.reading import read_rgb
-from pretint.data.record import Record, fingerprint, pick
-from pretint.data.screening import is_grey, left_out
-from pretint.data.splits import carve_validation
+from pretint.data.record import Record, fingerprint
+from pretint.data.screening import is_grey
 from pretint.errors import DataError, OptionError, ResourceError, RunError, WeightsError
 from pretint.experiments.starting import scores_of_best
 from pretint.inference.choosing import MOST, Trial, choose
 from pretint.inference.models import Trained, best_device, load_pretext, open_trained
+from pretint.inference.trained_on import listed, parted, without_left_out
 from pretint.pretexts.pretext import ColorizationPretext
 from pretint.run_folder import RunFolder, write_atomically
 from pretint.training import checkpoint
@@ -136,10 +136,7 @@ def held_out_pictures(run: RunFolder) -> Sequence[Record]:
     options = manifest["options"]
     if not options["validation"]:
         return ()
-    pool = open_pool(options["data"], options["split"], options["layout"])
-    unused = left_out(run.path / "left_out.tsv")
-    kept = pick(pool, (i for i, record in enumerate(pool) if record.id not in unused))
-    training, held_out = carve_validation(kept, options["validation"], options["seed"])
+    training, held_out = parted(without_left_out(listed(manifest), run.path), options)
     if fingerprint(training, held_out) != manifest["data"]["fingerprint"]:
         raise RunError(
             f"{run.path}: its pictures have changed since it was trained, so those it held out are not known; "

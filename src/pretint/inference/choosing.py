@@ -23,6 +23,7 @@ from torch import Tensor
 
 from pretint.color import rgb_to_planes
 from pretint.inference.full_resolution import fit, recolour
+from pretint.inference.models import drawing_from
 from pretint.metrics.image import colourfulness, psnr
 from pretint.pretexts.pretext import ColorizationPretext, Decoding
 
@@ -91,7 +92,9 @@ class Trial:
         for rgb in self.pictures:
             small = torch.from_numpy(np.array(fit(rgb, size))).permute(2, 0, 1)[None]
             lightness = rgb_to_planes(small)[:, :1]
-            yield lightness, self.pretext.generator(lightness.to(self._device)).float().cpu()
+            with drawing_from(0, self._device):  # as `colorize` does
+                planes = self.pretext.generator(lightness.to(self._device)).float().cpu()
+            yield lightness, planes
 
     def marginal(self) -> tuple[float, ...]:
         """Mean distribution over all places of the pictures, each picture counted alike; for networks that give one."""

@@ -23,7 +23,7 @@ from pretint.data.processes import cores
 from pretint.data.reading import picture_size
 from pretint.errors import DataError, OptionError, PretintError, ResourceError
 from pretint.inference.files import colorize_file, default_name
-from pretint.inference.models import Setting, Trained, best_device, load_pretext
+from pretint.inference.models import Setting, Trained, best_device, drawing_from, load_pretext
 from pretint.inference.small_maps import Precision, arithmetic, prepare
 from pretint.networks.unet import Dropout, set_dropout_at_inference
 from pretint.pretexts.pretext import ColorizationPretext
@@ -111,8 +111,8 @@ class TrainedColorizer:
     def __call__(self, lightness: Tensor, seed: int | None = None) -> Tensor:
         """Lightness (1, 1, h, w) in [-1, 1] -> ab (1, 2, h, w) in [-1, 1]; `seed` is that of a network with dropout."""
         if self._random and seed is not None:
-            with self._one_at_a_time:  # the draws come from torch's own generator, which all threads share
-                torch.manual_seed(seed)
+            # The draws come from torch's own generator, which all threads share.
+            with self._one_at_a_time, drawing_from(seed, self.device):
                 return self._predict(lightness)
         return self._predict(lightness)
 
@@ -161,9 +161,7 @@ def colorize_files(
     """
     colorizer = TrainedColorizer(model, random=samples > 1, setting=setting, precision=precision)
     jobs = _jobs(paths, out)
-    for source, target in jobs if samples == 1 else ():
-        if target.exists() and target.samefile(source):
-            raise OptionError(f"--out {out}: {source} is the original and would be written over; choose another folder")
+    _spare_originals(jobs, samples, out)
     result = ColorizeResult(how=colorizer.how)
     ended = threading.Event()
     room = _Room(PIXELS_IN_HAND)
@@ -172,10 +170,9 @@ def colorize_files(
         source, target = job
         done = ColorizeResult()
         with room.taken(_pixels(source)):
-            for sample in range(samples):
+            for sample, numbered in enumerate(_numbered(target, samples)):
                 if ended.is_set():
                     break
-                numbered = target.with_stem(f"{target.stem}-{sample + 1}") if samples > 1 else target
                 if numbered.exists() and not overwrite:
                     done.present.append(numbered)
                     continue
@@ -253,6 +250,32 @@ def _pixels(path: Path) -> int:
     except DataError:
         return 0  # said when it is read
     return height * width
+
+
+def _numbered(target: Path, samples: int) -> list[Path]:
+    """Where the colorizations of a picture are written to."""
+    return [target.with_stem(f"{target.stem}-{i + 1}") for i in range(samples)] if samples > 1 else [target]
+
+
+def _spare_originals(jobs: Sequence[tuple[Path, Path]], samples: int, out: Path) -> None:
+    """Nothing is written over a picture that is to be coloured, be it of the same job or of another.
+
+    Raises:
+        OptionError: something would be.
+    """
+    originals = {_identity(source): source for source, _ in jobs if source.exists()}
+    for _, target in jobs:
+        for path in _numbered(target, samples):
+            if path.exists() and (original := originals.get(_identity(path))):
+                raise OptionError(
+                    f"--out {out}: {original} is the original and would be written over; choose another folder"
+                )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Tells a file from all others, by whatever name."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
 
 
 def _jobs(paths: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:

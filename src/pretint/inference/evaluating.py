@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,12 @@ from pretint.inference.applying import picture_logits
 from pretint.inference.colorizing import TrainedColorizer
 from pretint.inference.embedding import looks_at_the_batch
 from pretint.inference.full_resolution import predict_ab, recolour
-from pretint.inference.models import Setting, TaskModel, Trained, best_device
+from pretint.inference.models import Setting, TaskModel, Trained, best_device, drawing_from
+from pretint.inference.trained_on import trained_on
 from pretint.metrics.ab_error import auc
 from pretint.metrics.image import colourfulness, colourfulness_difference, psnr, ssim
 from pretint.metrics.meters import BalancedAreaMeter, RunningMeter
 from pretint.pretexts.pretext import Decoding
-from pretint.run_folder import data_folders
 from pretint.tasks.task import ScoreMeter
 
 SMALLEST = 11
@@ -95,7 +96,7 @@ def evaluate_colorization(
         planes = {"grey": torch.zeros(1, 2, 1, 1), "mean_colour": mean}
         for each in settings:
             colorizer.use(each)
-            planes[each] = predict_ab(original, colorizer, colorizer.size)
+            planes[each] = predict_ab(original, partial(colorizer, seed=0), colorizer.size)  # as `colorize` draws
         for name, ab in planes.items():
             coloured = recolour(original, ab)
             written = _ab(coloured)
@@ -133,7 +134,7 @@ def evaluate_colorization(
         "pictures": len(scored),
         "left_out": left_out,
         "split": chosen.name,
-        "trained_on_these": _trained_on(colorizer.trained, folder, data, scored),
+        "trained_on_these": trained_on(colorizer.trained, data, scored),
     }
 
 
@@ -151,6 +152,7 @@ def evaluate_task(
     without: Collection[str] = (),
     keep: Keep | None = None,
     masks_seen: bool = False,
+    device: torch.device | None = None,
 ) -> dict[str, Any]:
     """A fine-tuned network on labelled pictures: ``scores`` of the network and of the ``constant`` predictor.
 
@@ -165,6 +167,7 @@ def evaluate_task(
         without: ids of pictures that are left out.
         keep: told each batch, what was predicted for it (as ``Task.prediction`` gives it), and the number of classes.
         masks_seen: the masks were looked at by the caller, who scores many networks on them.
+        device: what computes; a GPU where there is one, if it is None.
 
     Raises:
         DataError: the data have no such labels or masks, or other classes.
@@ -183,13 +186,12 @@ def evaluate_task(
     what = f"--data {folder}: the list {chosen.name}"
     model.task.check(records, what, "choose another list with --split")
     scores, constant = model.task.meter(), model.task.meter()
-    device = best_device()
+    device = device or best_device()
     model.network.to(device)
     if model.task.target == "mask" and not masks_seen:
         validate_masks(records, data.mask_map)
     done = 0
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options["seed"])  # a network of the paper's kind may draw dropout when it predicts
+    with drawing_from(options["seed"], device):
         for batch in _batches(model, data, records):
             if progress:
                 progress(done, len(records))
@@ -210,29 +212,13 @@ def evaluate_task(
         "constant": _finite(constant.compute()),
         "pictures": len(records),
         "split": chosen.name,
-        "trained_on_these": _trained_on(model.trained, folder, data, records),
+        "trained_on_these": trained_on(model.trained, data, records),
     }
 
 
 def _told(decoding: Decoding) -> dict[str, float]:
     """Its dials; the marginal is too long to be told."""
     return {name: value for name, value in asdict(decoding).items() if name != "marginal"}
-
-
-def _trained_on(trained: Trained, folder: Path, data: Source, records: Sequence[Record]) -> bool | None:
-    """Whether some of these very pictures were trained on: a score on them says nothing about others.
-
-    None for an exported file, which does not say where its pictures lay.
-    """
-    if trained.description.get("exported"):
-        return None
-    if folder.resolve() not in [Path(name).resolve() for name in data_folders(trained.description)]:
-        return False
-    try:
-        seen = data.training_split(trained.options["split"]).records
-    except DataError:
-        return False  # the lists have changed since the training
-    return not {record.id for record in seen}.isdisjoint(record.id for record in records)
 
 
 def _batches(model: TaskModel, data: Source, records: Sequence[Record]) -> Any:

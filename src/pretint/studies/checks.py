@@ -3,7 +3,6 @@
 A finding is ``{"name", "state", "words"}``; the state is ``ok``, ``warning``, or ``unknown`` where it cannot be told here.
 """
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pretint.data.duplicates import Copies, near_copies
-from pretint.data.layouts import open_pool, open_source
 from pretint.data.looks import LOOKS, forget_faults
 from pretint.data.processes import default_workers
 from pretint.data.record import Record, fingerprint
-from pretint.data.splits import carve_validation
 from pretint.errors import DataError, PretintError
 from pretint.experiments.architecture import FROM_NOTHING
 from pretint.experiments.environment import resumptions
-from pretint.methods import load
+from pretint.inference.trained_on import listed, parted, without_left_out
 from pretint.run_folder import MANIFEST, RunFolder, checksum, data_folders
 from pretint.shipped import where
 from pretint.studies.arms import Arm
@@ -258,40 +255,21 @@ def _pool(run: RunFolder) -> Sequence[Record]:
     """
     manifest = run.manifest
     options, data = manifest["options"], manifest.get("data", {})
-    folders = data_folders(manifest)
-    pool = _listed(manifest, folders)
-    left_out = run.path / "left_out.tsv"
-    if left_out.is_file():
-        with left_out.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            unused = {row["id"] for row in csv.DictReader(file, delimiter="\t")}
-        pool = [record for record in pool if record.id not in unused]
+    pool = without_left_out(listed(manifest), run.path)
     known = data.get("training", 0) + data.get("held_out", 0)
     part = options.get("fraction", 1) < 1  # of which pictures cannot be told without their labels
     if known and (len(pool) < known if part else not _same(pool, options, data, known)):
         raise DataError(
-            f"{', '.join(map(str, folders))}: holds other pictures than those that {run.path.name} was trained on"
+            f"{', '.join(data_folders(manifest))}: holds other pictures than those that {run.path.name} was trained on"
         )
     return pool
-
-
-def _listed(manifest: Mapping[str, Any], folders: Sequence[str]) -> Sequence[Record]:
-    """The pictures of a run's list, as its verb reads it."""
-    options = manifest["options"]
-    if manifest.get("kind") != "finetune":
-        return open_pool(folders, options.get("split"), options.get("layout"))
-    source = open_source(
-        folders[0], options.get("layout"), options.get("classes") or None, other_classes=options["other_classes"],
-        task=load("tasks", options["task"]).TARGET,
-    )  # fmt: skip
-    return source.training_split(options.get("split")).records
 
 
 def _same(pool: Sequence[Record], options: Mapping[str, Any], data: Mapping[str, Any], known: int) -> bool:
     """Whether a pool is that of a run, by the fingerprint of its two parts; of labelled pictures by their number."""
     if len(pool) != known or "folders" not in data:
         return len(pool) == known
-    parts = carve_validation(pool, options["validation"], options["seed"]) if options["validation"] else (pool, ())
-    return fingerprint(*parts) == str(data["fingerprint"])
+    return fingerprint(*parted(pool, options)) == str(data["fingerprint"])
 
 
 def _copies_finding(name: str, run: Path, pool: int, copies: Mapping[str, Sequence[str]], keep: bool) -> Finding:

@@ -1,6 +1,6 @@
 """A study's folder: study.json, finished cells, the runs of its fine-tunings. Loads no torch.
 
-    study.json          what was asked for and all results so far
+    study.json          what was asked for and all results so far; not there before the arms and the data are found right
     table.csv           one line a cell
     report.html         the page
     cells/KEY.json      a finished piece of work; KEY.npz holds its scores picture by picture
@@ -15,10 +15,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pretint.data.looks import LOOKS
 from pretint.errors import RunError
 from pretint.run_folder import write_atomically
 
 STUDY = "study.json"
+LOCK = "study.lock"
 
 
 class StudyFolder:
@@ -38,9 +40,9 @@ class StudyFolder:
             raise RunError(
                 f"--out {path}: holds a study already; choose another folder, or add --resume to go on with it"
             )
-        # A study that was stopped in its first moments has left empty folders.
+        # A study that was refused, or stopped in its first moments, has left empty folders, its lock and looks at pictures.
         begun = [path / part for part in ("cells", "runs") if (path / part).is_dir()]
-        others = path.exists() and (not path.is_dir() or set(path.iterdir()) - set(begun))
+        others = path.exists() and (not path.is_dir() or any(map(_foreign, set(path.iterdir()) - set(begun))))
         if others or any(any(part.iterdir()) for part in begun):
             raise RunError(f"--out {path}: exists and is not empty; choose another folder")
         return cls(path)._prepared()
@@ -98,3 +100,8 @@ class StudyFolder:
     def forget_weights(self, key: str) -> None:
         """Remove the checkpoints of a run that is scored; its manifest and metrics stay."""
         shutil.rmtree(self.path / "runs" / key / "checkpoints", ignore_errors=True)
+
+
+def _foreign(path: Path) -> bool:
+    """Whether a file is none that a study makes before its study.json."""
+    return path.name != LOCK and not path.name.startswith(LOOKS)

@@ -18,12 +18,13 @@ from pretint.experiments.initializing import initialize
 from pretint.experiments.options import FinetuneOptions
 from pretint.experiments.starting import seed_weights
 from pretint.inference.embedding import embed_records
-from pretint.inference.models import best_device, build_task_network
+from pretint.inference.models import build_task_network
 from pretint.metrics import labels
 from pretint.metrics.probing import knn, linear_probe
 from pretint.run_folder import write_atomically
 from pretint.studies.folder import StudyFolder
 from pretint.studies.work import npz
+from pretint.training.hardware import kind_of_device
 
 
 def key_of(arm: str, mode: str, depth: int, fraction: float, seed: int) -> str:
@@ -46,7 +47,7 @@ def probe(job: Mapping[str, Any], options: FinetuneOptions) -> dict[str, Any]:
     seed_weights(options.seed)
     _, network = build_task_network(recipe.as_values(options), classes)
     account = initialize(network, options.init)
-    network.to(best_device())
+    network.to(kind_of_device(options.loop))
     subsets = {f: labelled_pictures(replace(options, fraction=f), source, pool)[0] for f in job["fractions"]}
     training = list({record.id: record for subset in subsets.values() for record in subset.records}.values())
     tables = []

@@ -22,7 +22,7 @@ from pretint.run_folder import hold
 from pretint.studies import checks
 from pretint.studies.arms import Arm, parse, resolve
 from pretint.studies.executor import run_jobs, side_by_side
-from pretint.studies.folder import StudyFolder
+from pretint.studies.folder import LOCK, STUDY, StudyFolder
 from pretint.studies.options import FREE_ON_RESUME, GROWING, CompareOptions
 from pretint.studies.plan import (
     Job,
@@ -103,7 +103,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
         task.check(records, f"--data {options.data}: the list {name}", other)
     check_held_out(source, options, arms, task)
     options, folder, head = _opened(options, quiet)
-    with hold(folder.path / "study.lock", f"{folder.path}: another process runs this study; wait for it or stop it"):
+    with hold(folder.path / LOCK, f"{folder.path}: another process runs this study; wait for it or stop it"):
 
         def say(line: str) -> None:
             if not quiet:
@@ -223,7 +223,7 @@ def _times(study: _Study, left: Sequence[Job]) -> dict[str, float]:
 def _opened(options: CompareOptions, quiet: bool) -> tuple[CompareOptions, StudyFolder, dict[str, Any]]:
     """The study's folder, new or resumed, the options with their hardware fixed, and what study.json begins with."""
     values = recipe.as_values(options)
-    if options.resume and (options.out / "study.json").exists():
+    if options.resume and (options.out / STUDY).exists():
         folder = StudyFolder.open(options.out)
         head = folder.document
         fixed = head["options"]["loop"]["precision"]
@@ -261,7 +261,6 @@ def _opened(options: CompareOptions, quiet: bool) -> tuple[CompareOptions, Study
             "environment": {**environment(), "threads": options.threads},
             "begun": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
-        folder.write({**head, "state": "running"})
     kind = kind_of_device(options.loop)
     jobs = options.jobs if options.jobs > 0 else side_by_side(options.threads, kind)
     # Readers of their own would only take cores from the cells that run side by side; one alone on a GPU waits for its readers.

@@ -8,7 +8,8 @@ import torch
 from pretint import recipe
 from pretint.data.feed import Batch
 from pretint.experiments.options import FinetuneOptions
-from pretint.inference.models import best_device, build_task_network
+from pretint.inference.models import build_task_network
+from pretint.training.hardware import kind_of_device
 
 STEPS = 3
 
@@ -16,7 +17,7 @@ STEPS = 3
 def seconds_a_step(options: FinetuneOptions, classes: list[str]) -> float:
     """Seconds that one training step takes, reading not counted: the fastest of a few, after one to warm up."""
     task, network = build_task_network(recipe.as_values(options), classes)
-    device = best_device()
+    device = torch.device(kind_of_device(options.loop))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     count, size = options.batch_size, options.size

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,6 +29,7 @@ from pretint.inference.models import load_task
 from pretint.metrics.segmentation import confusion_matrix
 from pretint.run_folder import RunFolder, write_atomically
 from pretint.studies.folder import StudyFolder
+from pretint.training.hardware import kind_of_device
 
 PATIENCE = 120
 """Seconds to wait for a training of a killed study to end: it saves first."""
@@ -80,6 +82,7 @@ def _fine_tuned(job: Mapping[str, Any]) -> dict[str, Any]:
             without=job["without"],
             keep=picture_scores.add,
             masks_seen=True,
+            device=torch.device(kind_of_device(options.loop)),
         )
         outcome |= {"scores": scored["scores"], "constant": scored["constant"], "pictures": scored["pictures"]}
         write_atomically(_folder(job).pictures_of(job["key"]), picture_scores.as_npz())
