@@ -5,6 +5,7 @@ not run again. The numbers are of the pictures that are given, and of the scale 
 and never for them.
 """
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pretint import recipe
 from pretint.commands.compare import compare
 from pretint.commands.evaluate import evaluate
 from pretint.commands.pretrain import pretrain
@@ -35,6 +37,7 @@ class Scale:
 
 
 _SMALL = {"size": 64, "unet": {"width": 0.25}}
+_EVERY_STEP = {"loop": {"log_every": 1}}  # Figure 8 is of every epoch, and an epoch of few pictures has few steps
 SCALES = {
     "paper": Scale({}, {}, "recipe paper as it is: 256 px, width 1, 20 epochs of pretraining"),
     "laptop": Scale(
@@ -93,7 +96,8 @@ def measure(
         split = "trainaug" if task == "segmentation" and _has_list(voc, "trainaug") else None
         studies[task] = compare(
             task=task, data=voc, out=runs / task, arms=[f"{ARM}={generator}"], recipe="paper", seeds=seeds, split=split,
-            fractions=[1.0], rates=[3e-4], least_steps=0, least_positives=0, resume=True, quiet=quiet, **how.transfer,
+            fractions=[1.0], rates=[3e-4], least_steps=0, least_positives=0, resume=True, quiet=quiet,
+            **recipe.merge(_EVERY_STEP, how.transfer),
         )  # fmt: skip
         if failed := studies[task]["failed"]:
             key, why = next(iter(failed.items()))
@@ -147,7 +151,8 @@ def _classification(study: Mapping[str, Any], folder: Path) -> list[dict[str, An
                 accuracies.append(100 * first_label_accuracy(file["targets"], file["scores"]))
             losses.append(_losses(RunFolder.open(folder / "runs" / key)))
         found.append(_number(f"accuracy_{arm}", "", "", _spread(accuracies)))
-        found.append(_number(f"figure_8_left_{arm}", "", "", [round(x, 4) for x in np.mean(losses, axis=0).tolist()]))
+        means = np.mean(losses, axis=0).tolist()
+        found.append(_number(f"figure_8_left_{arm}", "", "", [None if math.isnan(x) else round(x, 4) for x in means]))
     return found
 
 
@@ -196,12 +201,12 @@ def _made_with(run: Path) -> str:
 
 
 def _losses(run: RunFolder) -> list[float]:
-    """Mean training loss of each epoch, of what was logged."""
+    """Mean training loss of each epoch, of what was logged; nan for an epoch of which nothing was."""
     by_epoch: dict[int, list[float]] = {}
     for entry in run.metrics():
         if entry["kind"] == "train":
             by_epoch.setdefault(entry["epoch"], []).append(entry["network.loss"])
-    return [float(np.mean(by_epoch[epoch])) for epoch in sorted(by_epoch)]
+    return [float(np.mean(by_epoch[epoch])) if epoch in by_epoch else math.nan for epoch in range(1, max(by_epoch) + 1)]
 
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:
