@@ -9,7 +9,6 @@ from PIL import Image
 
 from pretint.commands import paper_runs
 from pretint.errors import OptionError
-from pretint.run_folder import RunFolder
 from tests.conftest import SOURCES, paint
 
 TINY = {"size": 16, "unet": {"width": 0.1}, "batch_size": 4, "loop": {"workers": 0}}
@@ -53,21 +52,6 @@ def test_everything_is_measured(voc: Path, pictures: Path, tmp_path: Path, monke
     assert len(found["figure_8_left_scratch"]) == len(found["figure_8_left_pretrained"]) == 4
     assert found["measured_map_scratch"]["seeds"] == found["measured_miou_pretrained"]["seeds"] == 2
     assert found["measured_miou_difference"] in ("helped", "hurt", "no evidence")
-
-
-def test_losses_stand_at_their_epochs(tmp_path: Path) -> None:
-    """Two epochs of three are logged: each at its place, as the mean of its steps over both seeds, the other without a value."""
-    logged = {"a": [(2, 0.5), (2, 0.7), (3, 0.1)], "b": [(2, 0.2), (2, 0.4), (3, 0.3)]}
-    cells = []
-    (tmp_path / "cells").mkdir()
-    for key, entries in logged.items():
-        run = RunFolder.create(tmp_path / "runs" / key, {"kind": "finetune", "state": "finished", "options": {}})
-        for step, (epoch, loss) in enumerate(entries):
-            run.append_metrics(step=step, epoch=epoch, kind="train", **{"network.loss": loss})
-        np.savez(tmp_path / "cells" / f"{key}.npz", targets=np.eye(2), scores=np.eye(2))
-        cells += [{"arm": arm, "key": key, "state": "finished"} for arm in ("scratch", "pretrained")]
-    found = {n["id"]: n["ours"] for n in paper_runs._classification({"cells": cells}, tmp_path)}
-    assert found["figure_8_left_scratch"] == [None, 0.45, 0.2]
 
 
 def test_what_was_measured_takes_its_place() -> None:
