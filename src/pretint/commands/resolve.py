@@ -1,6 +1,7 @@
 """From what a user said to a complete set of options: dataclass default < recipe < command line or Python call."""
 
 import inspect
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -13,6 +14,8 @@ from pretint.experiments.options import TrainingOptions, with_sections
 from pretint.methods import names
 
 T = TypeVar("T")
+
+_NEGATIVE = re.compile(r"-\d*\.?\d+")  # as argparse tells a number from an option
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,8 @@ def _early(arguments: Sequence[str], name: str) -> list[str]:
             reading = option == f"--{name}"
             if reading:
                 values = [value] if equals else []
+        elif argument.startswith("-") and not _NEGATIVE.fullmatch(argument):
+            reading = False  # a short option, such as -h
         elif reading:
             values.append(argument)
     return values
