@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pretint import recipe
@@ -45,6 +46,8 @@ def options_from_call(schema: Schema, given: Mapping[str, Any]) -> Any:
     Raises:
         OptionError: an unknown name or value.
     """
+    if isinstance(given.get("recipe"), Path):
+        given = {**given, "recipe": str(given["recipe"])}
     kind, values = _layers(schema, given)
     return recipe.fill(kind, recipe.merge(values, given), schema.verb)
 
