@@ -206,11 +206,6 @@ def test_a_study_that_runs_says_what_is_missing(tmp_path):
     assert [line["name"] for line in loss["lines"]] == ["scratch", "cgan"]
 
 
-def test_a_verdict_that_is_not_there_yet_is_counted(tmp_path):
-    _, document = page_of(write_study(tmp_path / "s", study(state="running", verdict="")))
-    assert document["verdict"] == "So far, of 4 comparisons: helped in 2 and hurt in 2."
-
-
 def test_a_study_that_has_just_begun_has_a_page(tmp_path):
     begun = {"kind": "study", "state": "running", "title": "New", "task": "multilabel", "score": "map", "command": None}
     reader, document = page_of(write_study(tmp_path / "s", {**begun, "cells": [], "verdict": None, "constant": None}))

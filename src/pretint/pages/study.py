@@ -43,7 +43,6 @@ from pretint.studies.folder import STUDY
 MOST_SENTENCES = 12
 """Comparisons told in a sentence each; of more, those of the first mode, and the table holds all."""
 EXAMPLES = {
-    "masks": ("Predicted masks", "Test pictures with their true masks and those of the arms."),
     "hardest": ("The hardest pictures", "Test pictures that all arms were worst at."),
     "easiest": ("The easiest pictures", "Test pictures that all arms were best at."),
 }
@@ -118,10 +117,6 @@ def _state(study: Study) -> list[str]:
 
 def _so_far(study: Study) -> str:
     """In place of a verdict that the study does not hold yet."""
-    if study.differences:
-        counts = Counter(difference["verdict"] for difference in study.differences)
-        told = [f"{verdict} in {number}" for verdict, number in counts.items()]
-        return f"So far, of {len(study.differences)} comparisons: {listed(told)}."
     finished = sum(cell["state"] == "finished" for cell in study.cells)
     return f"Nothing can be said yet: {finished} of {len(study.cells)} cells are finished."
 
