@@ -4,7 +4,6 @@ A study is the folder that ``pretint compare`` makes; all that is said here come
 whole after every cell, and from the folders of its runs. So the report can be built while the study runs.
 """
 
-import json
 import shlex
 import time
 from collections import Counter
@@ -12,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pretint.errors import RunError
 from pretint.pages.curves import compared_curves
 from pretint.pages.facts import data_name, duration, shown_environment
 from pretint.pages.scores import (
@@ -32,13 +30,13 @@ from pretint.pages.study_tables import (
     cells_tables,
     differences_tables,
     labels_table,
-    percent,
     place,
     search_table,
     where,
 )
 from pretint.run_folder import RunFolder
-from pretint.studies.folder import STUDY
+from pretint.studies.folder import StudyFolder
+from pretint.studies.headline import percent
 
 MOST_SENTENCES = 12
 """Comparisons told in a sentence each; of more, those of the first mode, and the table holds all."""
@@ -57,7 +55,7 @@ def study_document(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: the folder holds no study, or its study.json is damaged.
     """
-    study = read_study(folder)
+    study = Study.from_json(StudyFolder(folder).document)
     sections = [
         _verdicts(study),
         _labels_saved(study),
@@ -79,24 +77,6 @@ def study_document(folder: Path) -> dict[str, Any]:
         "commands": _commands(study, folder),
         "environment": shown_environment(study.environment),
     }
-
-
-def read_study(folder: Path) -> Study:
-    """What a study's study.json says.
-
-    Raises:
-        RunError: there is none, or it is damaged.
-    """
-    path = folder / STUDY
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise RunError(f"{folder}: is not the folder of a study (it has no {STUDY})") from None
-    except ValueError:
-        raise RunError(f"{path}: is damaged (not JSON); restore it from a copy, or run the comparison again") from None
-    if not isinstance(content, dict) or content.get("kind") != "study":
-        raise RunError(f"{path}: does not describe a study; name a folder that pretint compare made")
-    return Study.from_json(content)
 
 
 def _state(study: Study) -> list[str]:

@@ -53,7 +53,7 @@ class StudyFolder:
             RunError: there is no study in this folder.
         """
         if not (path / STUDY).is_file():
-            raise RunError(f"{path}: is not the folder of a study (it has no {STUDY})")
+            raise _no_study(path)
         return cls(path)._prepared()
 
     def _prepared(self) -> "StudyFolder":
@@ -66,12 +66,19 @@ class StudyFolder:
         """The content of study.json.
 
         Raises:
-            RunError: the file is damaged.
+            RunError: there is none, it is damaged, or it is of something else.
         """
+        path = self.path / STUDY
         try:
-            content: dict[str, Any] = json.loads((self.path / STUDY).read_text(encoding="utf-8"))
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except OSError:
+            raise _no_study(self.path) from None
         except ValueError:
-            raise RunError(f"{self.path / STUDY}: is damaged (not JSON); restore it from a copy") from None
+            raise RunError(
+                f"{path}: is damaged (not JSON); restore it from a copy, or run the comparison again"
+            ) from None
+        if not isinstance(content, dict) or content.get("kind") != "study":
+            raise RunError(f"{path}: does not describe a study; name a folder that pretint compare made")
         return content
 
     def write(self, document: dict[str, Any]) -> None:
@@ -98,3 +105,7 @@ class StudyFolder:
     def forget_weights(self, key: str) -> None:
         """Remove the checkpoints of a run that is scored; its manifest and metrics stay."""
         shutil.rmtree(self.path / "runs" / key / "checkpoints", ignore_errors=True)
+
+
+def _no_study(path: Path) -> RunError:
+    return RunError(f"{path}: is not the folder of a study (it has no {STUDY})")

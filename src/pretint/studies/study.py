@@ -88,9 +88,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
     source = open_source(
         options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target
     )
-    classes = list(source.classes if target == "labels" else source.mask_classes)
-    if not classes:
-        raise DataError(f"--data {options.data}: the layout {source.layout} has no {target} for {options.task}")
+    classes = source.classes_for(options.task, target)
     test = _test_list(source, options)
     chosen = source.training_split(options.split)
     refuse_overlap(chosen.name, chosen.records, test, source.split(test))
