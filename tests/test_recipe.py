@@ -79,6 +79,15 @@ def test_all_ways_to_say_it_agree(tmp_path: Path) -> None:
     assert recipe.fill(type(called), values, "run.json") == called  # what run.json holds is enough
 
 
+def test_a_recipe_may_be_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("epochs = 7\n")
+    given = {"data": ["p"], "out": "o"}
+    one, other = (options_from_call(pretrain.SCHEMA, {**given, "recipe": name}) for name in (path, str(path)))
+    assert recipe.as_values(one) == recipe.as_values(other)
+    assert (one.epochs, one.recipe) == (7, str(path))
+
+
 def test_the_papers_transfer() -> None:
     """4 epochs, 3 of them frozen; for segmentation 6 epochs, 1 frozen, batch 16; an explicit option wins."""
     for task, expected in {"multilabel": (4, 3, 32), "segmentation": (6, 1, 16)}.items():

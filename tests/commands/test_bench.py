@@ -52,6 +52,12 @@ def test_options_reach_the_plan(plans: list[Any]) -> None:
     assert (plan.steps[0].name, plan.steps[0].batch) == ("paper", 32)
 
 
+@pytest.mark.parametrize(("only", "parts"), [(["step"], ("step", "curves")), (["curves", "step"], ("curves", "step"))])
+def test_curves_are_measured_beside_chosen_parts(only: list[str], parts: tuple[str, ...], plans: list[Any]) -> None:
+    pretint.bench(only=only, curves=True)
+    assert plans[0].parts == parts
+
+
 def test_a_stop_prints_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--threads", "7"]) == 130
     assert "no, below 50 %" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from pretint.commands import paper_runs
 from pretint.errors import OptionError
 from tests.conftest import SOURCES, paint
 
-TINY = {"size": 16, "unet": {"width": 0.1}, "batch_size": 4, "loop": {"workers": 0, "log_every": 1}}
+TINY = {"size": 16, "unet": {"width": 0.1}, "batch_size": 4, "loop": {"workers": 0}}
 
 
 @pytest.fixture

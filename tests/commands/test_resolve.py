@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from pretint import recipe
-from pretint.commands import finetune, pretrain
+from pretint.commands import compare, finetune, pretrain
 from pretint.commands.resolve import command_line, options_from_arguments
 
 
@@ -27,3 +27,19 @@ def test_a_command_line_gives_the_options_again(module, arguments: str) -> None:
     assert (program, verb) == ("pretint", module.SCHEMA.verb)
     assert recipe.as_values(options_from_arguments(module.SCHEMA, again)) == recipe.as_values(options)
     assert len(again) <= len(shlex.split(arguments)) + 2  # and not every default
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        (pretrain, "--recipe small -h"),
+        (pretrain, "--pretext cgan -h"),
+        (finetune, "--task multilabel --init scratch -h"),
+        (compare, "--task multilabel --arms scratch-rgb random-frozen -h"),
+    ],
+)  # fmt: skip
+def test_help_is_no_value_of_what_stands_before_it(module, arguments: str, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(SystemExit) as ended:
+        options_from_arguments(module.SCHEMA, shlex.split(arguments))
+    assert ended.value.code == 0
+    assert f"usage: pretint {module.SCHEMA.verb}" in capsys.readouterr().out

@@ -351,7 +351,7 @@ def test_other_classes(multilabel_run: Path, labelled: Path, table: str, words: 
 
 
 def test_pictures_without_labels(multilabel_run: Path, photos: Path) -> None:
-    with pytest.raises(pretint.DataError, match="has the classes none, but the run learned warm, bright"):
+    with pytest.raises(pretint.DataError, match="the layout pictures has no labels here, which multilabel needs"):
         pretint.evaluate(multilabel_run, data=photos)
 
 

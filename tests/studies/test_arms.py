@@ -57,6 +57,15 @@ def test_scratch_is_always_there_and_first(tmp_path: Path) -> None:
     assert arms[0].network == arms[1].network == {"backbone": "unet", "decoder": "unet", "unet": BASE["unet"]}
 
 
+def test_scratch_has_the_seeds_of_the_study(tmp_path: Path) -> None:
+    """Under another name it may have others."""
+    mine = f"mine={run(tmp_path / 'a')}"
+    with pytest.raises(OptionError, match="again=scratch@first-seed=7"):
+        resolve(["scratch@first-seed=7", mine], BASE)
+    arms = resolve(["again=scratch@first-seed=7", mine], BASE)
+    assert {arm.name: arm.first_seed for arm in arms} == {"scratch": None, "again": 7, "mine": None}
+
+
 def test_two_names_of_a_decoder_are_one_network(tmp_path: Path) -> None:
     runs = {name: run(tmp_path / name, backbone="residual", decoder=name) for name in ("auto", "hypercolumn")}
     assert [arm.name for arm in resolve(list(runs.values()), BASE)] == [

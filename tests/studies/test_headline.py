@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pretint.studies.headline import headline
+from pretint.studies.headline import headline, percent
 
 
 def row(
@@ -82,3 +82,7 @@ def test_nothing_to_tell(state: str, words: str) -> None:
 def test_the_labels_that_another_arm_saved_are_not_told() -> None:
     other = {**SAVED[0], "arm": "scratch-resnet", "words": "with 60 % of the labels, scratch-resnet is there."}
     assert "scratch-resnet" not in headline(CGAN, [other, *SAVED], "finished", "finetune")
+
+
+def test_shares_have_three_digits_at_the_most() -> None:
+    assert [percent(share) for share in (1.0, 0.125, 1 / 3, 0.07, 0.01)] == ["100 %", "12.5 %", "33.3 %", "7 %", "1 %"]

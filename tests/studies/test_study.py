@@ -321,6 +321,15 @@ def test_nothing_but_failures_is_an_error(parted: Path, tmp_path: Path) -> None:
         )
 
 
+def test_probes_need_no_rate(parted: Path, tmp_path: Path) -> None:
+    """Where all trials of a rate fail, nothing is fine-tuned, and the frozen features are scored all the same."""
+    asked = STUDY | {"seeds": 1, "fractions": [1.0], "modes": ["finetune", "linear"], "rates": [1e30, 2e30]}
+    document = pretint.compare(data=parted, out=tmp_path / "study", **asked | {"multilabel": {"head": "paper"}})
+    found = {(cell["mode"], cell["state"]) for cell in document["cells"]}
+    assert found == {("finetune", "failed"), ("linear", "finished")}
+    assert len(document["failed"]) == 3  # two trials, and the fine-tuning
+
+
 def test_a_study_grows_by_arms_and_seeds(study: Path, parted: Path, coloring_run: Path, tmp_path: Path) -> None:
     grown = tmp_path / "grown"
     shutil.copytree(study, grown)

@@ -97,7 +97,7 @@ def _run(options: BenchOptions, quiet: bool) -> dict[str, Any]:
     from pretint.speed.progress import telling
 
     plan = plans.quick() if options.quick else plans.full(options.batch)
-    parts: tuple[str, ...] = options.only or (*plan.parts, *([plans.CURVES] if options.curves else []))
+    parts = tuple(dict.fromkeys([*(options.only or plan.parts), *([plans.CURVES] if options.curves else [])]))
     plan = plans.chosen(plan, parts=parts, clock=options.clock, threads=options.threads, compile=options.compile)
     with telling(quiet) as told:
         document = measure(plan, told)

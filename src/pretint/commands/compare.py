@@ -10,6 +10,7 @@ from pretint.commands.resolve import Schema, options_from_arguments, options_fro
 from pretint.errors import Interrupted, PretintError
 from pretint.shipped import as_text
 from pretint.studies.arms import architecture_of_arm
+from pretint.studies.headline import percent
 from pretint.studies.options import CompareOptions
 
 SCHEMA = Schema(
@@ -126,7 +127,7 @@ def _tables(document: dict[str, Any]) -> list[Any]:
 
 def _place(row: dict[str, Any], several: bool) -> list[str]:
     mode = [_mode(row)] if several else []
-    return [*mode, f"{100 * row['fraction']:g} %"]
+    return [*mode, percent(row["fraction"])]
 
 
 def _mode(row: dict[str, Any]) -> str:

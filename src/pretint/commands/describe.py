@@ -14,6 +14,9 @@ from pretint.commands.resolve import options_from_call, plain_options
 from pretint.errors import OptionError, RunError
 from pretint.shipped import NAME, as_text, where
 
+PAPER_PICTURES = 82_783
+"""Pictures of COCO 2014 train, on which the paper pretrains."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeOptions:
@@ -26,7 +29,7 @@ class DescribeOptions:
 
     source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE|RUN|FILE")]
     """A recipe of pretint pretrain (best, bins, small, paper, paper-code, paper-text, or a .toml file), the folder of a run, a .safetensors file of one, or pretint, the model that comes with the package."""
-    pictures: int = 82_783
+    pictures: int = PAPER_PICTURES
     """Training pictures, for the count of a recipe's steps; the paper's COCO 2014 train has 82,783."""
     json: bool = False
     """Print one JSON document."""
@@ -36,7 +39,7 @@ class DescribeOptions:
             raise OptionError(f"--pictures {self.pictures}: must be at least 1")
 
 
-def describe(source: str | Path, *, pictures: int = 82_783) -> dict[str, Any]:
+def describe(source: str | Path, *, pictures: int = PAPER_PICTURES) -> dict[str, Any]:
     """Describe a recipe, a run or a weights' file; gives back what ``pretint describe --json`` prints.
 
     Raises:

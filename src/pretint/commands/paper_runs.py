@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from pretint import recipe
 from pretint.commands.compare import compare
 from pretint.commands.evaluate import evaluate
 from pretint.commands.pretrain import pretrain
 from pretint.errors import PretintError
-from pretint.metrics.keras import first_label_accuracy
+from pretint.reproduction import transfer
 from pretint.run_folder import RunFolder
 
 TOPIC = "Measured on the data that were given"
@@ -35,6 +34,7 @@ class Scale:
 
 
 _SMALL = {"size": 64, "unet": {"width": 0.25}}
+_EVERY_STEP = {"loop": {"log_every": 1}}  # Figure 8 is of every epoch, and an epoch of few pictures has few steps
 SCALES = {
     "paper": Scale({}, {}, "recipe paper as it is: 256 px, width 1, 20 epochs of pretraining"),
     "laptop": Scale(
@@ -93,7 +93,8 @@ def measure(
         split = "trainaug" if task == "segmentation" and _has_list(voc, "trainaug") else None
         studies[task] = compare(
             task=task, data=voc, out=runs / task, arms=[f"{ARM}={generator}"], recipe="paper", seeds=seeds, split=split,
-            fractions=[1.0], rates=[3e-4], least_steps=0, least_positives=0, resume=True, quiet=quiet, **how.transfer,
+            fractions=[1.0], rates=[3e-4], least_steps=0, least_positives=0, resume=True, quiet=quiet,
+            **recipe.merge(_EVERY_STEP, how.transfer),
         )  # fmt: skip
         if failed := studies[task]["failed"]:
             key, why = next(iter(failed.items()))
@@ -141,13 +142,10 @@ def _classification(study: Mapping[str, Any], folder: Path) -> list[dict[str, An
     found = []
     for arm in ("scratch", ARM):
         keys = [cell["key"] for cell in study["cells"] if cell["arm"] == arm and cell["state"] == "finished"]
-        accuracies, losses = [], []
-        for key in keys:
-            with np.load(folder / "cells" / f"{key}.npz", allow_pickle=False) as file:
-                accuracies.append(100 * first_label_accuracy(file["targets"], file["scores"]))
-            losses.append(_losses(RunFolder.open(folder / "runs" / key)))
-        found.append(_number(f"accuracy_{arm}", "", "", _spread(accuracies)))
-        found.append(_number(f"figure_8_left_{arm}", "", "", [round(x, 4) for x in np.mean(losses, axis=0).tolist()]))
+        files = [folder / "cells" / f"{key}.npz" for key in keys]
+        runs = [RunFolder.open(folder / "runs" / key) for key in keys]
+        found.append(_number(f"accuracy_{arm}", "", "", transfer.accuracy(files)))
+        found.append(_number(f"figure_8_left_{arm}", "", "", transfer.losses(runs)))
     return found
 
 
@@ -193,20 +191,6 @@ def _made_with(run: Path) -> str:
     manifest = RunFolder.open(run).manifest
     one, precision = manifest["environment"], manifest["options"]["loop"]["precision"]
     return f"{one['gpu'] or one['processor']}, {one['cores']} cores, {precision}, torch {one['torch']}, commit {one['commit']}"
-
-
-def _losses(run: RunFolder) -> list[float]:
-    """Mean training loss of each epoch, of what was logged."""
-    by_epoch: dict[int, list[float]] = {}
-    for entry in run.metrics():
-        if entry["kind"] == "train":
-            by_epoch.setdefault(entry["epoch"], []).append(entry["network.loss"])
-    return [float(np.mean(by_epoch[epoch])) for epoch in sorted(by_epoch)]
-
-
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    deviation = round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None
-    return {"mean": round(float(np.mean(values)), 2), "deviation": deviation, "seeds": len(values)}
 
 
 def _number(id: str, title: str, what: str, ours: Any) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """From what a user said to a complete set of options: dataclass default < recipe < command line or Python call."""
 
 import inspect
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pretint import recipe
@@ -13,6 +15,8 @@ from pretint.experiments.options import TrainingOptions, with_sections
 from pretint.methods import names
 
 T = TypeVar("T")
+
+_NEGATIVE = re.compile(r"-\d*\.?\d+")  # as argparse tells a number from an option
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ def options_from_call(schema: Schema, given: Mapping[str, Any]) -> Any:
     Raises:
         OptionError: an unknown name or value.
     """
+    if isinstance(given.get("recipe"), Path):
+        given = {**given, "recipe": str(given["recipe"])}
     kind, values = _layers(schema, given)
     return recipe.fill(kind, recipe.merge(values, given), schema.verb)
 
@@ -109,6 +115,8 @@ def _early(arguments: Sequence[str], name: str) -> list[str]:
             reading = option == f"--{name}"
             if reading:
                 values = [value] if equals else []
+        elif argument.startswith("-") and not _NEGATIVE.fullmatch(argument):
+            reading = False  # a short option, such as -h
         elif reading:
             values.append(argument)
     return values

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,6 +216,17 @@ class Source:
     splits: Mapping[str, Sequence[Record]]
     mask_classes: tuple[str, ...] = ()
     mask_map: Mapping[int, int] = field(default_factory=dict)
+
+    def classes_for(self, task: str, target: Literal["labels", "mask"]) -> list[str]:
+        """The classes that a task tells apart: those of labels, or of masks.
+
+        Raises:
+            DataError: there are none.
+        """
+        found, kind = (self.classes, "labels") if target == "labels" else (self.mask_classes, "masks")
+        if not found:
+            raise DataError(f"--data {self.root}: the layout {self.layout} has no {kind} here, which {task} needs")
+        return list(found)
 
     def split(self, name: str) -> Sequence[Record]:
         """The records of a split.

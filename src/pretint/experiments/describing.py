@@ -18,8 +18,6 @@ from pretint.pretexts.pretext import build_pretext
 from pretint.run_folder import RunFolder, read_description
 from pretint.tasks.task import build_task
 
-PAPER_PICTURES = 82_783
-"""Pictures of COCO 2014 train, on which the paper pretrains."""
 PAPER_LABELS = {"multilabel": 20, "segmentation": 21}
 """Classes of the paper's tasks on Pascal VOC, background included for segmentation."""
 

@@ -11,7 +11,7 @@ from pretint.data.layouts import open_source
 from pretint.data.masks import validate_masks
 from pretint.data.record import Record, Source, fingerprint
 from pretint.data.splits import carve_validation, label_matrix, subset
-from pretint.errors import DataError, OptionError
+from pretint.errors import OptionError
 from pretint.experiments.architecture import FROM_NOTHING, RANDOM_FROZEN
 from pretint.experiments.initializing import initialize
 from pretint.experiments.options import FinetuneOptions
@@ -46,12 +46,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
     source = open_source(
         options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target
     )
-    classes = list(source.classes if target == "labels" else source.mask_classes)
-    if not classes:
-        kind = "labels" if target == "labels" else "masks"
-        raise DataError(
-            f"--data {options.data}: the layout {source.layout} has no {kind} here, which {options.task} needs"
-        )
+    classes = source.classes_for(options.task, target)
     chosen = source.training_split(options.split)
     if target == "mask" and not masks_seen:
         validate_masks(chosen.records, source.mask_map)

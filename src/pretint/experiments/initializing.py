@@ -8,10 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from pretint.errors import WeightsError
-from pretint.experiments.architecture import RANDOM_FROZEN
+from pretint.experiments.architecture import RANDOM_FROZEN, is_foreign
 from pretint.inference.models import load_parts
 from pretint.networks.backbone import Backbone
-from pretint.run_folder import read_description
 from pretint.shipped import where
 from pretint.tasks.task import TaskNetwork
 from pretint.training import checkpoint
@@ -81,8 +80,8 @@ def initialize(network: TaskNetwork, init: str) -> Account:
         return Account(init, (), 0, total)
     if init == RANDOM_FROZEN:
         return Account(init, ("backbone",) if network.decoder is None else ("backbone", "decoder"), 0, total)
-    path = where(init)
-    if path.suffix == ".safetensors" and read_description(path) is None:
+    if is_foreign(init):
+        path = where(init)
         left_over = _load_foreign(network.backbone, checkpoint.load_tensors(path), path)
         return Account(init, ("backbone",), _count(network.backbone), total, left_over)
     backbone, decoder, trained = load_parts(init)

@@ -176,10 +176,10 @@ def evaluate_task(
     classes = list(model.task.classes)
     named = options["classes"] or None
     data = open_source(folder, layout, named, other_classes=options["other_classes"], task=model.task.target)
-    theirs = list(data.classes if model.task.target == "labels" else data.mask_classes)
+    theirs = data.classes_for(options["task"], model.task.target)
     if theirs != classes:
         raise DataError(
-            f"--data {folder}: has the classes {', '.join(theirs) or 'none'}, but the run learned {', '.join(classes)}"
+            f"--data {folder}: has the classes {', '.join(theirs)}, but the run learned {', '.join(classes)}"
         )
     chosen = data.test_split(split)
     records = [record for record in chosen.records if record.id not in without]

@@ -23,12 +23,11 @@ class Row:
     caption: str = ""
 
 
-def picture_grid(rows: Sequence[Row], *, columns: Sequence[str] = (), cell: int = 128) -> Image.Image:
-    """Rows of pictures, each row's caption above it, the columns' names at the very top.
+def picture_grid(rows: Sequence[Row], *, cell: int = 128) -> Image.Image:
+    """Rows of pictures, each row's caption above it.
 
     Args:
         rows: from top to bottom; they may differ in length.
-        columns: names such as grey, predicted, true; cut off where they are wider than a cell.
         cell: side in pixels of the square that a picture is fitted into, its aspect kept. Small pictures are enlarged by
             repeating pixels, so that a grid shows what is there.
     Raises:
@@ -37,18 +36,13 @@ def picture_grid(rows: Sequence[Row], *, columns: Sequence[str] = (), cell: int 
     across = max((len(row.pictures) for row in rows), default=0)
     if not across:
         raise ValueError("a grid needs at least one picture")
-    across = max(across, len(columns))
     font = ImageFont.load_default(max(11, cell // 10))
     line = round(font.getbbox("Ag")[3] * 1.3)
     width = _GAP + across * (cell + _GAP)
-    height = _GAP + (line if columns else 0) + sum((line if row.caption else 0) + cell + _GAP for row in rows)
+    height = _GAP + sum((line if row.caption else 0) + cell + _GAP for row in rows)
     grid = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(grid)
     top = _GAP
-    if columns:
-        for number, name in enumerate(columns):
-            draw.text((_GAP + number * (cell + _GAP), top), _cut(name, font, cell), _INK, font)
-        top += line
     for row in rows:
         if row.caption:
             draw.text((_GAP, top), _cut(row.caption, font, width - 2 * _GAP), _INK, font)

@@ -4,7 +4,6 @@ A study is the folder that ``pretint compare`` makes; all that is said here come
 whole after every cell, and from the folders of its runs. So the report can be built while the study runs.
 """
 
-import json
 import shlex
 import time
 from collections import Counter
@@ -12,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pretint.errors import RunError
 from pretint.pages.curves import compared_curves
 from pretint.pages.facts import data_name, duration, shown_environment
 from pretint.pages.scores import (
@@ -32,18 +30,17 @@ from pretint.pages.study_tables import (
     cells_tables,
     differences_tables,
     labels_table,
-    percent,
     place,
     search_table,
     where,
 )
 from pretint.run_folder import RunFolder
-from pretint.studies.folder import STUDY
+from pretint.studies.folder import StudyFolder
+from pretint.studies.headline import percent
 
 MOST_SENTENCES = 12
 """Comparisons told in a sentence each; of more, those of the first mode, and the table holds all."""
 EXAMPLES = {
-    "masks": ("Predicted masks", "Test pictures with their true masks and those of the arms."),
     "hardest": ("The hardest pictures", "Test pictures that all arms were worst at."),
     "easiest": ("The easiest pictures", "Test pictures that all arms were best at."),
 }
@@ -58,7 +55,7 @@ def study_document(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: the folder holds no study, or its study.json is damaged.
     """
-    study = read_study(folder)
+    study = Study.from_json(StudyFolder(folder).document)
     sections = [
         _verdicts(study),
         _labels_saved(study),
@@ -82,24 +79,6 @@ def study_document(folder: Path) -> dict[str, Any]:
     }
 
 
-def read_study(folder: Path) -> Study:
-    """What a study's study.json says.
-
-    Raises:
-        RunError: there is none, or it is damaged.
-    """
-    path = folder / STUDY
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise RunError(f"{folder}: is not the folder of a study (it has no {STUDY})") from None
-    except ValueError:
-        raise RunError(f"{path}: is damaged (not JSON); restore it from a copy, or run the comparison again") from None
-    if not isinstance(content, dict) or content.get("kind") != "study":
-        raise RunError(f"{path}: does not describe a study; name a folder that pretint compare made")
-    return Study.from_json(content)
-
-
 def _state(study: Study) -> list[str]:
     """What is still missing; nothing of a study that is whole."""
     states = Counter(cell["state"] for cell in study.cells)
@@ -118,10 +97,6 @@ def _state(study: Study) -> list[str]:
 
 def _so_far(study: Study) -> str:
     """In place of a verdict that the study does not hold yet."""
-    if study.differences:
-        counts = Counter(difference["verdict"] for difference in study.differences)
-        told = [f"{verdict} in {number}" for verdict, number in counts.items()]
-        return f"So far, of {len(study.differences)} comparisons: {listed(told)}."
     finished = sum(cell["state"] == "finished" for cell in study.cells)
     return f"Nothing can be said yet: {finished} of {len(study.cells)} cells are finished."
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pretint.pages.scores import labelled, named
-from pretint.pages.study_tables import Place, Study, mode_words, percent, place
+from pretint.pages.study_tables import Place, Study, mode_words, place
+from pretint.studies.headline import percent
 
 _SHOWN = "Dots are single seeds; the bars across are 95 % intervals over seeds."
 

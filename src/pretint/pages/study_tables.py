@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pretint.pages.scores import named
+from pretint.studies.headline import percent
 
 _MODES = {"finetune": "fine-tuning", "linear": "linear probe", "knn": "k-NN"}
 
@@ -78,11 +79,6 @@ def where(entry: Mapping[str, Any], *, mode: bool = True) -> str:
 def mode_words(mode: str, depth: int | None) -> str:
     """The mode in words, with the depth of the features where it has one."""
     return _MODES.get(mode, mode) + (f" at stride {depth}" if depth else "")
-
-
-def percent(fraction: float) -> str:
-    """``0.1`` as ``10 %``."""
-    return f"{100 * fraction:.3g} %"
 
 
 def cells_tables(study: Study) -> list[dict[str, Any]]:

@@ -104,7 +104,7 @@ def resolve(words: Iterable[str], base: Mapping[str, Any]) -> tuple[Arm, ...]:
         base: the study's option values; its backbone is that of ``scratch``.
 
     Raises:
-        OptionError: two arms of one name, missing weights, or pretrainings of one arm that differ in network.
+        OptionError: two arms of one name, ``scratch`` with seeds of its own, missing weights, or pretrainings of one arm that differ in network.
     """
     given = [parse(one) for one in words]
     if not any(arm.name == SCRATCH for arm in given):
@@ -116,6 +116,11 @@ def resolve(words: Iterable[str], base: Mapping[str, Any]) -> tuple[Arm, ...]:
     if given[0].inits != (SCRATCH,):
         raise OptionError(
             f"--arms: {SCRATCH} is the name of the arm without pretraining; call {given[0].inits[0]} otherwise"
+        )
+    if given[0].first_seed is not None:
+        raise OptionError(
+            f"--arms {SCRATCH}@first-seed={given[0].first_seed}: the others are paired with {SCRATCH} by seed, so it has the "
+            f"study's; name it otherwise, such as again={SCRATCH}@first-seed={given[0].first_seed}, or give --seed"
         )
     arms = _with_references([_with_network(arm, base) for arm in given])
     known = [arm.name for arm in arms]

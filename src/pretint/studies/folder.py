@@ -55,7 +55,7 @@ class StudyFolder:
             RunError: there is no study in this folder.
         """
         if not (path / STUDY).is_file():
-            raise RunError(f"{path}: is not the folder of a study (it has no {STUDY})")
+            raise _no_study(path)
         return cls(path)._prepared()
 
     def _prepared(self) -> "StudyFolder":
@@ -68,12 +68,19 @@ class StudyFolder:
         """The content of study.json.
 
         Raises:
-            RunError: the file is damaged.
+            RunError: there is none, it is damaged, or it is of something else.
         """
+        path = self.path / STUDY
         try:
-            content: dict[str, Any] = json.loads((self.path / STUDY).read_text(encoding="utf-8"))
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except OSError:
+            raise _no_study(self.path) from None
         except ValueError:
-            raise RunError(f"{self.path / STUDY}: is damaged (not JSON); restore it from a copy") from None
+            raise RunError(
+                f"{path}: is damaged (not JSON); restore it from a copy, or run the comparison again"
+            ) from None
+        if not isinstance(content, dict) or content.get("kind") != "study":
+            raise RunError(f"{path}: does not describe a study; name a folder that pretint compare made")
         return content
 
     def write(self, document: dict[str, Any]) -> None:
@@ -105,3 +112,7 @@ class StudyFolder:
 def _foreign(path: Path) -> bool:
     """Whether a file is none that a study makes before its study.json."""
     return path.name != LOCK and not path.name.startswith(LOOKS)
+
+
+def _no_study(path: Path) -> RunError:
+    return RunError(f"{path}: is not the folder of a study (it has no {STUDY})")

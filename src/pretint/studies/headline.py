@@ -36,7 +36,7 @@ def headline(differences: Sequence[Row], saved: Sequence[Row], state: str, mode:
         return "Nothing can be said yet." if state != "finished" else f"There was nothing to compare by {mode}."
     so_far = "" if state == "finished" else "So far: "
     if len(told) == 1:
-        return f"{so_far}With {_percent(told[0]['fraction'])} of the labels{_at(told[0]['depth'])}: {told[0]['words']}"
+        return f"{so_far}With {percent(told[0]['fraction'])} of the labels{_at(told[0]['depth'])}: {told[0]['words']}"
     pairs = list(dict.fromkeys((row["arm"], row["reference"]) for row in told))
     if len(pairs) > MOST_ARMS:
         counts = Counter(row["verdict"] for row in told)
@@ -57,8 +57,8 @@ def headline(differences: Sequence[Row], saved: Sequence[Row], state: str, mode:
 def _of_arm(rows: Sequence[Row]) -> str:
     """One arm against its reference over the shares of the labels, neighbours with the same verdict together."""
     rows = sorted(rows, key=lambda row: row["fraction"])
-    places = [f"{_percent(row['fraction'])} ({100 * row['mean']:+.1f})" for row in rows]
-    places[0] = f"{_percent(rows[0]['fraction'])} of the labels ({100 * rows[0]['mean']:+.1f} points)"
+    places = [f"{percent(row['fraction'])} ({100 * row['mean']:+.1f})" for row in rows]
+    places[0] = f"{percent(rows[0]['fraction'])} of the labels ({100 * rows[0]['mean']:+.1f} points)"
     groups = groupby(zip(rows, places, strict=True), key=lambda one: one[0]["verdict"])
     told = ", ".join(f"{verdict} with " + ", ".join(place for _, place in group) for verdict, group in groups)
     return f"{rows[0]['arm']} against {rows[0]['reference']}{_at(rows[0]['depth'])}: {told}."
@@ -68,5 +68,6 @@ def _at(depth: int | None) -> str:
     return "" if depth is None else f", features of stride {depth}"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:g} %"
+def percent(share: float) -> str:
+    """A share of the labels in (0, 1] in words: ``0.1`` as ``10 %``, to three digits."""
+    return f"{100 * share:.3g} %"

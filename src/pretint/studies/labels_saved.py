@@ -18,6 +18,7 @@ from scipy.optimize import isotonic_regression
 
 from pretint.studies.statistics import half_width
 
+_CONFIDENCE = 0.95  # of the interval
 _WIDEST_GAP = 4.0
 """Neighbouring fractions further apart than this factor say nothing of the curve's bend between them."""
 _BEND = 1.5
@@ -53,7 +54,6 @@ def labels_saved(
     *,
     picture_variance: float = 0.0,
     pictures: int | None = None,
-    confidence: float = 0.95,
     arm: str = "the arm",
     reference: str = "scratch",
 ) -> LabelsSaved:
@@ -78,7 +78,6 @@ def labels_saved(
         pretrained: scores (F, n) of the same seeds.
         picture_variance: variance that the test pictures add to the difference, see `statistics.paired_difference`.
         pictures: number of test pictures behind it.
-        confidence: of the interval, in (0, 1).
         arm: what the pretrained arm is called.
         reference: what scratch is called.
     Raises:
@@ -96,10 +95,10 @@ def labels_saved(
     low = high = None
     if n > 1:
         mean, variance = curve.mean(axis=1), curve.var(axis=1, ddof=1) / n
-        half = half_width(variance, n, picture_variance, pictures, tail=(1 - confidence) / 2) + doubt
+        half = half_width(variance, n, picture_variance, pictures, tail=(1 - _CONFIDENCE) / 2) + doubt
         lower, upper = _unread_bounds(x, grid, mean - half, mean + half, unread)
         low, high = _limits(asked, lower, upper)
-    said = _words(fraction, already, low, high, shares, n, confidence, arm, reference)
+    said = _words(fraction, already, low, high, shares, n, arm, reference)
     return LabelsSaved(fraction=fraction, low=low, high=high, already=already, words=said)
 
 
@@ -186,7 +185,6 @@ def _words(
     high: float | None,
     shares: NDArray[np.float64],
     n: int,
-    confidence: float,
     arm: str,
     reference: str,
 ) -> str:
@@ -199,7 +197,7 @@ def _words(
         says = f"even with all labels, {arm} scores less than {goal}"
     if n == 1:
         return f"{says} (one seed: no interval)."
-    name = f"{100 * confidence:g} % interval"
+    name = f"{100 * _CONFIDENCE:g} % interval"
     if low is None and high is None:
         return f"{says} ({name} open at both ends: {n} seeds cannot tell)."
     if low is None:

@@ -24,6 +24,7 @@ Score = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 """Scores (R, n) of n seeds on R weightings (R, N) of N test pictures: how often each picture is counted."""
 
 _NO_SPREAD = 1e-12  # deviations of scores in [0, 1] below this are rounding
+_ALPHA = 0.05  # a verdict needs a corrected p below it
 _SMALLEST_P = 1e-30
 
 
@@ -241,13 +242,13 @@ def holm(p: NDArray[Any] | Sequence[float | None]) -> NDArray[np.float64]:
     return adjusted
 
 
-def verdict(difference: Difference, adjusted_p: float | None, alpha: float = 0.05) -> Verdict:
+def verdict(difference: Difference, adjusted_p: float | None) -> Verdict:
     """What the difference says, from its p-value after Holm's correction (`holm`); None or nan where there is none."""
     if difference.identical:
         return "identical"
     if difference.p is None or adjusted_p is None or np.isnan(adjusted_p):
         return "too few seeds"
-    if adjusted_p >= alpha:
+    if adjusted_p >= _ALPHA:
         return "no evidence"
     return "helped" if difference.mean > 0 else "hurt"
 

@@ -54,8 +54,10 @@ class _Study:
     rates: dict[str, float]
 
     def jobs(self) -> list[Job]:
-        """The cells of all arms whose rate is known."""
-        return [job for arm in self.arms if arm.name in self.rates for job in self.cells_of(arm)]
+        """The cells that can run: all probes, and the fine-tunings of all arms whose rate is known."""
+        return [
+            job for arm in self.arms for job in self.cells_of(arm) if arm.name in self.rates or job.kind != "finetune"
+        ]
 
     def cells_of(self, arm: Arm) -> list[Job]:
         return cells(arm, self.options, self.folder.path, self.pictures, self.rates.get(arm.name, self.options.rate))
@@ -86,9 +88,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
     source = open_source(
         options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target
     )
-    classes = list(source.classes if target == "labels" else source.mask_classes)
-    if not classes:
-        raise DataError(f"--data {options.data}: the layout {source.layout} has no {target} for {options.task}")
+    classes = source.classes_for(options.task, target)
     test = _test_list(source, options)
     chosen = source.training_split(options.split)
     refuse_overlap(chosen.name, chosen.records, test, source.split(test))
@@ -188,7 +188,7 @@ def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict
                     study.rates[arm.name] = rate
                 else:
                     why = "not run, since a trial of its learning rate failed"
-                    failed.update({job.key: why for job in study.cells_of(arm)})
+                    failed.update({job.key: why for job in study.cells_of(arm) if job.kind == "finetune"})
             run(study.jobs())
     except (Interrupted, KeyboardInterrupt):
         write("interrupted")
