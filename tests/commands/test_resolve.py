@@ -1,6 +1,7 @@
 """The command of a run gives back its options."""
 
 import shlex
+from types import ModuleType
 
 import pytest
 
@@ -21,7 +22,7 @@ from pretint.commands.resolve import command_line, options_from_arguments
         (finetune, "--task classification --data animals --out runs/b --backbone residual --residual.blocks 1 1 1 1"),
     ],
 )  # fmt: skip
-def test_a_command_line_gives_the_options_again(module, arguments: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_command_line_gives_the_options_again(module: ModuleType, arguments: str) -> None:
     options = options_from_arguments(module.SCHEMA, shlex.split(arguments))
     program, verb, *again = shlex.split(command_line(module.SCHEMA, recipe.as_values(options)))
     assert (program, verb) == ("pretint", module.SCHEMA.verb)
@@ -38,7 +39,9 @@ def test_a_command_line_gives_the_options_again(module, arguments: str) -> None:
         (compare, "--task multilabel --arms scratch-rgb random-frozen -h"),
     ],
 )  # fmt: skip
-def test_help_is_no_value_of_what_stands_before_it(module, arguments: str, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+def test_help_is_no_value_of_what_stands_before_it(
+    module: ModuleType, arguments: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         options_from_arguments(module.SCHEMA, shlex.split(arguments))
     assert ended.value.code == 0

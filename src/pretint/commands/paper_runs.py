@@ -173,8 +173,8 @@ def _transfer(task: str, study: Mapping[str, Any]) -> list[dict[str, Any]]:
             round(100 * study["constant"][study["score"]], 2),
         )
     )
+    floor = [check["words"] for check in study["checks"] if check["name"] == "nothing learned"]
     for row in study["differences"]:
-        floor = [check["words"] for check in study["checks"] if check["name"] == "nothing learned"]
         found.append(
             _number(
                 f"measured_{study['score']}_difference",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pretint.data.duplicates import Copies, near_copies
-from pretint.data.looks import LOOKS, forget_faults
+from pretint.data.looks import LOOKS
 from pretint.data.processes import default_workers
 from pretint.data.record import Record, fingerprint
 from pretint.errors import DataError, PretintError
@@ -69,7 +69,6 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
     findings: list[Finding] = []
     found: dict[str, str] = {}
     known: dict[str, Copies] = {}
-    forget_faults(folder / LOOKS)
     with counting(_LOOKING, quiet) as progress:
         for arm in arms:
             name = f"copies of test pictures, {arm.name}"
@@ -94,7 +93,6 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
 
 def copies_in_training(training: Sequence[Record], test: Sequence[Record], folder: Path, quiet: bool) -> Finding:
     """Look for near copies of test pictures in the training list; arguments as for :func:`leaks`."""
-    forget_faults(folder / LOOKS)
     with counting(_LOOKING, quiet) as progress:
         copies = near_copies(training, test, default_workers(), folder / LOOKS, progress)
     name = "copies in the training list"

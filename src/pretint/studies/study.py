@@ -11,6 +11,7 @@ from typing import Any
 from pretint import recipe
 from pretint.data.duplicates import refuse_overlap
 from pretint.data.layouts import open_source
+from pretint.data.looks import LOOKS, forget_faults
 from pretint.data.masks import validate_masks
 from pretint.data.record import Record, Source, fingerprint
 from pretint.errors import DataError, Interrupted, PretintError, RunError
@@ -305,6 +306,7 @@ def _left_out(
         DataError: too few test pictures are left.
         RunError: an arm that was added has seen further test pictures, which finished cells were scored on.
     """
+    forget_faults(folder.path / LOOKS)
     if "test" in head:
         findings, without = head["findings"], head["test"]["left_out"]
         new = [arm for arm in arms if not arm.from_nothing and not head["weights"].keys() >= set(arm.inits)]

@@ -264,17 +264,19 @@ class Loop:
         """Validate, keep the best, draw samples; save where that is the best or the last, or ``save`` says so."""
         epochs = self._step // self.feed.steps_per_epoch
         last = self._step == self.steps
-        with self._paused():
-            if self._main and (last or epochs % self.options.validate_every == 0):
-                with self._weights_to_use(), torch.no_grad(), torch.random.fork_rng(devices=[]):
-                    self.objective.eval()
-                    self._draws_from("validation", "", 0)
-                    if self.held_out is not None:
-                        self._validate(epochs)
-                    if self.after_epoch is not None:
-                        self.after_epoch(epochs, self.objective)
-            self._validated = self._step
-            self.fabric.barrier()
+        # An epoch that ends without them is no pause, which would have a GPU's host wait.
+        if last or epochs % self.options.validate_every == 0:
+            with self._paused():
+                if self._main:
+                    with self._weights_to_use(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+                        self.objective.eval()
+                        self._draws_from("validation", "", 0)
+                        if self.held_out is not None:
+                            self._validate(epochs)
+                        if self.after_epoch is not None:
+                            self.after_epoch(epochs, self.objective)
+                self.fabric.barrier()
+        self._validated = self._step
         best = self._best is not None and self._best["step"] == self._step
         if save or last or best or self.fabric.world_size > 1:  # the first process alone knows the best
             self._save()

@@ -1,6 +1,7 @@
 """Pictures beside masks: classes, lists, faults."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -74,9 +75,10 @@ def test_as_many_classes_as_an_index_tells_apart(cells: Path) -> None:
         Image.fromarray(np.arange(300, dtype=np.uint16).reshape(15, 20)).save(cells / "masks" / f"{stem}.png")
     names = [f"c{i}" for i in range(300)]
     (cells / "classes.txt").write_text("\n".join(names))
-    for task in ("mask", "labels"):
+    targets: tuple[Literal["mask", "labels"], ...] = ("mask", "labels")
+    for target in targets:
         with pytest.raises(DataError, match=r"300 classes.*255.*--classes"):
-            open_source(cells, task=task)  # type: ignore[arg-type]
+            open_source(cells, task=target)
     assert len(open_source(cells).split("all")) == 3
     source = open_source(cells, classes=names[1:255], task="mask")
     record = source.split("all")[0]
