@@ -53,6 +53,10 @@ def main() -> None:
     parser.add_argument(
         "--jobs", type=int, default=-1, help="cells of best's studies side by side, see `pretint compare`"
     )
+    parser.add_argument(
+        "--seeds", type=int, default=2 * PRETRAININGS,
+        help="repetitions of best's studies, which take its pretrainings in turn; more may follow later",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=-1, help="processes that read pictures for each of these cells")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
@@ -75,7 +79,7 @@ def main() -> None:
             best = "best=" + ",".join(map(str, bests(runs)))
             study(
                 name, runs, data=data / ("medical" if name == "medical" else "voc"), backbone="residual", size=96, arms=[best],
-                seeds=2 * PRETRAININGS, rates=RATES, jobs=arguments.jobs, loop={"workers": arguments.workers}, **options,
+                seeds=arguments.seeds, rates=RATES, jobs=arguments.jobs, loop={"workers": arguments.workers}, **options,
             )  # fmt: skip
     PAGE.write_text(page())
 

@@ -112,6 +112,9 @@ def test_one_at_a_time_gives_the_same(study: Path, parted: Path, coloring_run: P
     arms = ["again=scratch", f"mine={coloring_run}"]
     document = pretint.compare(data=parted, out=tmp_path / "one", arms=arms, jobs=1, **STUDY)
     assert numbers(document) == numbers(read(study))
+    # No seed is begun before every arm has the one before it.
+    kept = sorted((tmp_path / "one" / "cells").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    assert [path.stem[-1] for path in kept] == ["0"] * 6 + ["1"] * 6
 
 
 def test_a_study_that_was_killed_goes_on(

@@ -55,10 +55,17 @@ class _Study:
     rates: dict[str, float]
 
     def jobs(self) -> list[Job]:
-        """The cells that can run: all probes, and the fine-tunings of all arms whose rate is known."""
-        return [
-            job for arm in self.arms for job in self.cells_of(arm) if arm.name in self.rates or job.kind != "finetune"
+        """The cells that can run: all probes, and the fine-tunings of all arms whose rate is known.
+
+        Repetition by repetition, so that a study that is stopped or looked at early can hold its arms against each other.
+        """
+        ready = [
+            (seeds_of(arm, self.options).index(job.seed), job)
+            for arm in self.arms
+            for job in self.cells_of(arm)
+            if arm.name in self.rates or job.kind != "finetune"
         ]
+        return [job for _, job in sorted(ready, key=lambda one: one[0])]
 
     def cells_of(self, arm: Arm) -> list[Job]:
         return cells(arm, self.options, self.folder.path, self.pictures, self.rates.get(arm.name, self.options.rate))
