@@ -158,8 +158,12 @@ def rung_lines(done: dict[str, Any]) -> list[str]:
             f"{100 * row['mean']:.1f} | {100 * row['deviation']:.1f} | {gap(done, arm['name'], arm['reference'])} | {gap(done, arm['name'], against)} | "
             f"{100 * probes.get(arm['name'], float('nan')):.1f} |"
         )
-    lines += ["", *(f"- Check ({c['state']}): {c['words']}" for c in done["checks"] if c["state"] == "warning"), ""]
-    return lines
+    return [*lines, "", *check_lines(done), ""]
+
+
+def check_lines(done: dict[str, Any]) -> list[str]:
+    """What the study warns of."""
+    return [f"- Check ({c['state']}): {c['words']}" for c in done["checks"] if c["state"] == "warning"]
 
 
 def depth_lines(done: dict[str, Any]) -> list[str]:
@@ -266,6 +270,7 @@ def end_lines(name: str, done: dict[str, Any]) -> list[str]:
             if row["mode"] == "finetune"
         ),
         *(f"- {row['words']}" for row in done["labels_saved"]),
+        *check_lines(done),
         "",
     ]
     arms = list(dict.fromkeys(row["arm"] for row in rows))
