@@ -2,6 +2,8 @@
 
     python benchmarks/held_out_probes.py RUN [RUN ...] --data DATA/voc --sizes 64 96
 
+A run may be the file of a peer (peers.py), too.
+
 Each probe learns from a tenth of the labels, of subsets that no study has, and is scored on the fifth of the training pictures that a
 fine-tuning of that seed would hold out. Printed is the mAP in points for each depth, and for strides 8 and 16 together, by subset.
 """
@@ -11,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import peers
 from first_results import CLASSES
 from numpy.typing import NDArray
 
@@ -37,7 +40,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96])
     given = parser.parse_args()
     for run in given.runs:
-        backbone, _, _ = load_parts(run)
+        backbone: Backbone = peers.load(run) if run.suffix == ".safetensors" else load_parts(run)[0]
         for size in given.sizes:
             by_seed = [probes(backbone, given.data, size, seed) for seed in SEEDS]
             for depth in by_seed[0]:

@@ -7,7 +7,8 @@ DATA holds ``photos/`` (unlabelled), ``voc/`` (Pascal VOC layout, six classes) a
 test.txt). RUNS holds runs and studies; what is finished there is not run again, and what was stopped goes on. Stages:
 
     rungs   64 px, one pretraining each, three seeds of multilabel with a tenth of the labels, and linear probes
-    peers   other methods (peers.py) on the same backbone and pictures, at the cost of rung `one-cycle`, in the same study
+    peers   other methods (peers.py) on the same backbone and pictures, at the cost of rung `one-cycle`, in the same study; each with
+            the settings that did best in short trials, by probes on held-out training pictures
     best    three pretrainings of recipe `best`, at 96 px
     multilabel, segmentation, medical
             these against scratch: six classes over five shares of the labels, segmentation and blood cells over two
@@ -16,19 +17,23 @@ The studies' numbers are kept in benchmarks/results/ladder-*.json, and the page 
 """
 
 import argparse
+import json
 import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import held_out_probes
 import numpy as np
 import peers
+import torch
 from first_results import CLASSES, RESULTS, about, keep
-from rungs import BEST, PASSES, PRETRAININGS, RUNGS, SHARES, TIMED
+from rungs import BEST, PASSES, PRETRAININGS, RUNGS, SHARES, SIZE, TIMED
 from study_page import PAGE, page
 
 import pretint
+from pretint.experiments.environment import environment
 from pretint.run_folder import RunFolder
 
 RATES = (0.00006, 0.00017, 0.0005, 0.0015)
@@ -49,7 +54,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES)
-    parser.add_argument("--only", nargs="+", default=[rung.name for rung in RUNGS], help="rungs, in the ladder's order")
+    rungs = [rung.name for rung in RUNGS]
+    parser.add_argument("--only", nargs="+", default=rungs, choices=rungs, metavar="RUNG", help="of the ladder's rungs")
     parser.add_argument(
         "--jobs", type=int, default=-1, help="cells of best's studies side by side, see `pretint compare`"
     )
@@ -60,6 +66,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=-1, help="processes that read pictures for each of these cells")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
+    torch.set_num_threads(1)  # what a pretraining costs is told as CPU time on one thread
     data, runs = arguments.data, arguments.runs
     if "rungs" in arguments.stages:
         for rung in RUNGS:
@@ -68,8 +75,8 @@ def main() -> None:
                 climb(data, runs)
     if "peers" in arguments.stages:
         for method in peers.PEERS:
-            if not finished(runs / method):
-                peers.pretrain(method, data / "photos", runs / method, 64, PASSES)
+            settings = best_settings(method, data, runs)
+            peers.pretrain(method, data / "photos", runs / method, SIZE, PASSES, **settings)
             climb(data, runs)
     if "best" in arguments.stages:
         for run in bests(runs):
@@ -84,6 +91,30 @@ def main() -> None:
     PAGE.write_text(page())
 
 
+def best_settings(method: str, data: Path, runs: Path) -> dict[str, Any]:
+    """Of a peer's settings those with the best probes after a short pretraining; all that were tried are kept for the page."""
+    path = RESULTS / "ladder-peers.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    for settings in peers.TRIED[method]:
+        if any((row["method"], row["settings"]) == (method, settings) for row in rows):
+            continue
+        named = "-".join(f"{name}{value:g}" for name, value in settings.items())
+        weights = peers.pretrain(
+            method, data / "photos", runs / "trials" / f"{method}-{named}", SIZE, peers.TRIED_PASSES, **settings
+        )
+        found = [
+            held_out_probes.probes(peers.load(weights), data / "voc", SIZE, seed) for seed in held_out_probes.SEEDS
+        ]
+        by_depth = {depth: [round(one[depth], 4) for one in found] for depth in found[0]}
+        rows.append({"method": method, "settings": settings, "probes": by_depth})
+        path.write_text(
+            json.dumps({"environment": environment(), "passes": peers.TRIED_PASSES, "rows": rows}, indent=1) + "\n"
+        )
+    tried = [row for row in rows if row["method"] == method]
+    best: dict[str, Any] = max(tried, key=lambda row: max(map(sum, row["probes"].values())))["settings"]
+    return best
+
+
 def climb(data: Path, runs: Path) -> None:
     """Add to the study what was pretrained since; cells that are finished are not run again."""
     done = [rung for rung in RUNGS if finished(runs / rung.name)]
@@ -93,11 +124,11 @@ def climb(data: Path, runs: Path) -> None:
         for rung in done
     ]
     for method in peers.PEERS:
-        if finished(runs / method):
-            arms.append(f"{method}={runs / method / 'backbone.safetensors'}@planes=RGB@against={TIMED}")
+        if (weights := runs / method / "backbone.safetensors").exists():
+            arms.append(f"{method}={weights}@planes=RGB" + (f"@against={TIMED}" if TIMED in names else ""))
     study(
         "rungs", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val", backbone="residual", decoder="hypercolumn",
-        size=64, arms=arms, fractions=[0.1], seeds=3, least_steps=300, modes=["finetune", "linear"],
+        size=SIZE, arms=arms, fractions=[0.1], seeds=3, least_steps=300, modes=["finetune", "linear"],
     )  # fmt: skip
 
 
@@ -128,6 +159,7 @@ def study(name: str, runs: Path, **options: Any) -> None:
         arm["name"]: [made(Path(init)) for init in arm["init"]] for arm in document["arms"] if arm["pretrainings"]
     }
     keep(document, f"ladder-{name}", pretrainings=pretrainings)
+    PAGE.write_text(page())
     print(f"{name}: {document['verdict']} ({time.monotonic() - begun:.0f} s)", flush=True)
 
 

@@ -5,35 +5,44 @@
 simclr      Chen, Kornblith, Norouzi, Hinton 2020, *A Simple Framework for Contrastive Learning of Visual Representations*
             (arXiv 2002.05709): two views of each picture (random resized crop, mirroring, colour jitter of strength 0.5 with
             probability 0.8, grey with 0.2; no blur, as for their small pictures, appendix B.9), two layers on the pooled
-            features, NT-Xent with temperature 0.5 (equation 1). Theirs besides: LARS for batches of 4,096; here AdamW.
+            features, NT-Xent with temperature 0.5 (equation 1). Differs: crops keep a fifth of the area or more (He et al.
+            2020, MoCo; theirs 8 %), the parts of the jitter come in one order, and AdamW stands for LARS, which is for
+            batches of 4,096.
 simmim      Xie et al. 2022, *SimMIM: a Simple Framework for Masked Image Modeling* (arXiv 2111.09886): 60 % of the patches are
-            replaced by a learnt colour, and one linear layer tells their pixels; L1 on the hidden pixels (section 3).
+            replaced by a learnt colour, and one linear layer tells their pixels; L1 on the hidden pixels (section 3). Crops keep
+            35 % of the area or more, as in pretint's recipes (theirs: 67 %).
 
 Both see colour, as in their papers, and go through pretint's own loop, so that precision, schedule and resuming are those of
 the pretraining that they are held against. The budget is what --passes passes of recipe `bins` at that size cost: the CPU time of a
-few steps of both, on one thread, says how many passes that makes.
+few steps of both, on one thread and in turn, says how many passes that makes. In the end the batch norms' averages are made anew
+from whole, unchanged pictures (Wu and Johnson 2021, *Rethinking "Batch" in BatchNorm*, arXiv 2105.07576, section 3), since frozen
+features are read with them.
 """
 
 import argparse
-import json
 import math
+import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pretint import recipe
 from pretint.color import standardize_rgb
 from pretint.data.feed import Batch, Feed
 from pretint.data.layouts import open_pool
+from pretint.data.record import Record
 from pretint.data.views import ViewOptions
-from pretint.experiments.environment import environment
+from pretint.experiments.options import TrainingOptions
+from pretint.experiments.starting import begin, feed, run_loop, seed_weights
 from pretint.networks.residual import Options as ResidualOptions
 from pretint.networks.residual import ResidualEncoder
 from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
@@ -41,19 +50,34 @@ from pretint.pretexts.pretext import build_pretext
 from pretint.run_folder import RunFolder
 from pretint.speed.product_steps import DirectedFeed
 from pretint.speed.work import values_of
-from pretint.training import checkpoint
 from pretint.training.allocator import raise_allocator_thresholds
-from pretint.training.hardware import choose_precision, start_fabric
 from pretint.training.loop import Loop
 from pretint.training.options import LoopOptions
 
 JITTER = 0.5
 TEMPERATURE = 0.5
 HIDDEN = 0.6
-TRIAL = 12
-"""Steps that tell the speed."""
+TURNS = 3
+"""How often the speeds of both are taken."""
+TRIAL = 10
+"""Steps of one taking."""
 WARM = 3
-"""The first of them, which do not."""
+"""The first of them, which do not count."""
+SETTLING = 100
+"""Batches that the batch norms' averages are made from in the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeerOptions(TrainingOptions):
+    """One pretraining of a peer; what is left at 0 is the method's own."""
+
+    method: str
+    photos: Path
+    passes: int
+    """Of recipe `bins` at this size, whose cost is the budget."""
+    rate: float = 0.002
+    patch: int = 8
+    """Side in pixels of what SimMIM hides; the paper's is a sixth of the picture's."""
 
 
 class Peer(Objective):
@@ -78,6 +102,7 @@ class SimClr(Peer):
     """Pictures (B, 3, S, S) -> two views each of `size` pixels -> NT-Xent."""
 
     def __init__(self, epochs: int, rate: float, size: int) -> None:
+        """`size` of the views."""
         super().__init__(epochs, rate)
         self.size = size
         width = self.backbone.channels[-1]
@@ -85,19 +110,20 @@ class SimClr(Peer):
 
     def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
         rgb = batch.rgb.float() / 255
-        views = torch.cat([view(rgb, self.size), view(rgb, self.size)])
+        with torch.autocast(rgb.device.type, enabled=False):  # positions in bf16 would be off by a tenth of a pixel
+            views = torch.cat([view(rgb, self.size), view(rgb, self.size)])
         features = self.backbone(standardize_rgb(views).contiguous(memory_format=torch.channels_last))[-1]
         return Loss(nt_xent(self.projection(features.mean(dim=(2, 3))), TEMPERATURE) * len(rgb), len(rgb))
 
 
 class SimMim(Peer):
-    """Pictures (B, 3, size, size) with hidden patches -> their pixels."""
+    """Pictures with hidden patches -> their pixels."""
 
-    def __init__(self, epochs: int, rate: float, size: int) -> None:
+    def __init__(self, epochs: int, rate: float, patch: int) -> None:
         super().__init__(epochs, rate)
-        self.patch = self.backbone.strides[-1]
+        self.patch = patch
         self.token = nn.Parameter(torch.zeros(1, 3, 1, 1))
-        self.head = nn.Conv2d(self.backbone.channels[-1], 3 * self.patch**2, 1)
+        self.head = nn.Conv2d(self.backbone.channels[-1], 3 * self.backbone.strides[-1] ** 2, 1)
 
     def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
         pixels = batch.planes("RGB")
@@ -107,18 +133,45 @@ class SimMim(Peer):
         mask = F.interpolate(mask, scale_factor=self.patch, mode="nearest")
         seen = pixels * (1 - mask) + self.token * mask
         features = self.backbone(seen.contiguous(memory_format=torch.channels_last))[-1]
-        told = F.pixel_shuffle(self.head(features), self.patch).float()
+        told = F.pixel_shuffle(self.head(features), self.backbone.strides[-1]).float()
         return Loss(((told - pixels).abs() * mask).sum(), 3 * mask.sum())
 
 
-PEERS = {"simclr": SimClr, "simmim": SimMim}
-SIDE = {"simclr": 4 / 3, "simmim": 1}  # what is read, over what the network sees: crops are cut from it
+PEERS = ("simclr", "simmim")
+TRIED: dict[str, tuple[dict[str, Any], ...]] = {
+    "simclr": (
+        {"batch_size": 128, "rate": 0.002},
+        {"batch_size": 128, "rate": 0.0007},
+        {"batch_size": 256, "rate": 0.002},
+    ),
+    "simmim": ({"patch": 8, "rate": 0.002}, {"patch": 8, "rate": 0.0007}, {"patch": 16, "rate": 0.002}),
+}
+"""Settings that ladder.py chooses from, by pretrainings at the cost of `TRIED_PASSES`."""
+TRIED_PASSES = 4
+WHOLE = ViewOptions(crop="random", smallest=0.35, flip=True)
+"""What recipe `bins` sees, and SimMIM."""
+
+
+def build(options: PeerOptions) -> Peer:
+    """The network of a method, and its loss."""
+    seed_weights(options.seed)
+    if options.method == "simclr":
+        return SimClr(options.epochs, options.rate, options.size)
+    return SimMim(options.epochs, options.rate, options.patch)
+
+
+def pictures(options: PeerOptions) -> PeerOptions:
+    """The options of what is read: SimCLR's views are cut from pictures of twice their side, so that hardly one is enlarged."""
+    if options.method == "simclr":
+        return replace(options, size=2 * options.size, view=ViewOptions(crop="squash", flip=False))
+    return replace(options, view=WHOLE)
 
 
 def nt_xent(z: Tensor, temperature: float) -> Tensor:
     """The loss of 2 B projections, of which rows i and i + B are views of one picture: equation 1, mean over all rows."""
     z = F.normalize(z.float(), dim=1)
-    similarity = z @ z.T / temperature
+    with torch.autocast(z.device.type, enabled=False):
+        similarity = z @ z.T / temperature
     similarity = similarity.masked_fill(torch.eye(len(z), dtype=torch.bool, device=z.device), -math.inf)
     partners = torch.arange(len(z), device=z.device).roll(len(z) // 2)
     return F.cross_entropy(similarity, partners)
@@ -167,7 +220,7 @@ def grey(pixels: Tensor) -> Tensor:
 def main() -> None:
     """Pretrain, or go on, and write the backbone as OUT/backbone.safetensors."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("method", choices=list(PEERS))
+    parser.add_argument("method", choices=PEERS)
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=64)
@@ -175,91 +228,96 @@ def main() -> None:
         "--passes", type=int, required=True, help="of recipe bins at that size, whose cost is the budget"
     )
     parser.add_argument(
-        "--batch-size", type=int, default=0, help="256 for simclr, which needs others to tell apart; else 32"
+        "--batch-size", type=int, default=0, help="128 for simclr, which needs others to tell apart; else 32"
     )
-    parser.add_argument("--rate", type=float, default=0.002)
+    parser.add_argument("--rate", type=float, default=PeerOptions.rate)
+    parser.add_argument("--patch", type=int, default=PeerOptions.patch, help="side in pixels of what simmim hides")
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
     raise_allocator_thresholds()
-    pretrain(**vars(arguments))
+    pretrain(**vars(parser.parse_args()))
 
 
 def pretrain(
-    method: str,
-    photos: Path,
-    out: Path,
-    size: int,
-    passes: int,
-    batch_size: int = 0,
-    rate: float = 0.002,
-    seed: int = 0,
-) -> None:
-    """One pretraining; one that was stopped goes on, one that is finished stays."""
-    batch_size = batch_size or (256 if method == "simclr" else 32)
+    method: str, photos: Path, out: Path, size: int, passes: int, *,
+    batch_size: int = 0, rate: float = PeerOptions.rate, patch: int = PeerOptions.patch, seed: int = 0,
+) -> Path:  # fmt: skip
+    """One pretraining, on one thread; one that was stopped goes on, one that is finished stays. Gives back the backbone's file."""
+    weights = out / "backbone.safetensors"
+    if weights.exists():
+        return weights
+    if size % 16 or size % patch:
+        sys.exit(f"--size {size}: must be a multiple of 16 and of --patch {patch}")
+    torch.set_num_threads(1)
     begun = (out / "run.json").exists()
-    options = RunFolder.open(out).manifest["options"] if begun else {}
-    loop = recipe.fill(LoopOptions, options["loop"], "loop") if begun else LoopOptions(schedule="one-cycle")
-    precision = loop.precision if begun else choose_precision(loop)[0]
-    fabric, chosen = start_fabric(loop, precision)
-    print(chosen)
-    records = open_pool([photos], None, None)
-    feed = Feed(
-        records, size=round(size * SIDE[method]), view=_view(method), batch_size=batch_size, seed=seed, order="shuffled",
-        workers=0, target=None,
+    options = PeerOptions(
+        out=out, resume=begun, method=method, photos=photos, size=size, passes=passes, rate=rate, patch=patch, seed=seed,
+        batch_size=batch_size or (128 if method == "simclr" else 32), loop=LoopOptions(schedule="one-cycle", workers=0),
+        epochs=RunFolder.open(out).manifest["options"]["epochs"] if begun else 1,
     )  # fmt: skip
-    if begun:
-        epochs = options["epochs"]
-    else:
-        ours = values_of("bins", size=size)
-        view = recipe.fill(ViewOptions, ours["view"], "view")
-        its = Feed(records, size=size, view=view, batch_size=ours["batch_size"], seed=seed, workers=0)
-        speed = _speed(build_pretext({**ours, "epochs": 1}), its, loop, fabric, seed)
-        own = _speed(PEERS[method](1, rate, size), feed, loop, fabric, seed)
-        epochs = max(1, round(passes * own / speed))
-        print(f"{own:.1f} pictures a CPU second, recipe bins {speed:.1f}: {epochs} passes for its {passes}")
-        values = {
-            "method": method, "size": size, "batch_size": batch_size, "rate": rate, "seed": seed, "epochs": epochs,
-            "loop": {**recipe.as_values(loop), "precision": precision},
-        }  # fmt: skip
-        manifest = {"kind": "peer", "options": values, "state": "running", "environment": environment(),
-                    "data": {"training": len(records)}}  # fmt: skip
-        RunFolder.create(out, manifest)
-    run = RunFolder.open(out)
-    torch.manual_seed(seed)
-    objective = PEERS[method](epochs, rate, size)
-    start, cpu = time.monotonic(), time.process_time()
-    try:
-        Loop(objective, feed, None, run, loop, seed, fabric).train(resume=begun)
-        weights = checkpoint.load_tensors(run.checkpoint("last") / checkpoint.WEIGHTS)
-        backbone = {name.removeprefix("backbone."): t for name, t in weights.items() if name.startswith("backbone.")}
-        save_file(backbone, out / "backbone.safetensors")
-        run.update_manifest(state="finished")
-    finally:
-        spent = {"seconds": time.monotonic() - start, "cpu_seconds": time.process_time() - cpu}
-        run.update_manifest(**{name: round(run.manifest.get(name, 0) + value, 1) for name, value in spent.items()})
-    print(json.dumps({"seconds": run.manifest["seconds"], "epochs": epochs}))
+    records = open_pool([photos], None, None)
+    if not begun:
+        options = replace(options, epochs=_passes(options, records))
+    start = begin("peer", options, quiet=False)
+    with start.holding():
+        start.note(data={"training": len(records)})
+        peer = build(options)
+        training = feed(start, pictures(options), records)
+        run_loop(start, options, peer, training, None)
+        settle(peer.backbone, feed(start, replace(options, view=WHOLE), records))
+        save_file({name: tensor.contiguous() for name, tensor in peer.backbone.state_dict().items()}, weights)
+    return weights
 
 
-def _view(method: str) -> ViewOptions:
-    if method == "simclr":
-        return ViewOptions(crop="squash", flip=False)
-    return ViewOptions(crop="random", smallest=0.35, flip=True)
+def load(weights: Path) -> ResidualEncoder:
+    """The backbone that a peer has trained."""
+    backbone = ResidualEncoder(ResidualOptions(planes="RGB"))
+    backbone.load_state_dict(load_file(weights))
+    return backbone
 
 
-def _speed(objective: Objective, feed: Feed, loop: LoopOptions, fabric: Fabric, seed: int) -> float:
+def settle(backbone: ResidualEncoder, training: Feed) -> None:
+    """Make the batch norms' moving averages anew: the mean over some batches of what is seen when features are read."""
+    norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [norm.momentum for norm in norms]
+    backbone.train()
+    with torch.no_grad():
+        for number, batch in enumerate(training.batches(0, min(SETTLING, training.steps_per_epoch)), start=1):
+            for norm in norms:
+                norm.momentum = 1 / number  # all batches count alike, and the first replaces what was there
+            backbone(batch.planes("RGB"))
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+
+
+def _passes(options: PeerOptions, records: Sequence[Record]) -> int:
+    """Passes for the budget, by the CPU time of a few steps of recipe `bins` and of the peer, in turn."""
+    ours = values_of("bins", size=options.size)
+    its = replace(options, batch_size=ours["batch_size"], view=recipe.fill(ViewOptions, ours["view"], "view"))
+    ratios = []
+    for _ in range(TURNS):
+        seed_weights(options.seed)
+        speed = _speed(build_pretext({**ours, "epochs": 1}), its, records)
+        own = _speed(build(options), pictures(options), records)
+        ratios.append(own / speed)
+        print(f"{own:.1f} pictures a CPU second, recipe bins {speed:.1f}", flush=True)
+    return max(1, round(options.passes * statistics.median(ratios)))
+
+
+def _speed(objective: Objective, options: PeerOptions, records: Sequence[Record]) -> float:
     """Pictures a CPU second of a few steps, reading included."""
     clock: list[float] = []
-
-    def watched() -> Iterator[Batch]:
-        for batch in feed.batches(0, TRIAL):
-            yield batch
-            clock.append(time.process_time())  # what is behind a yield has been trained on
-
-    directed = DirectedFeed(feed.batch_size, feed.size_at(0), watched)
     with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder.create(Path(folder) / "trial", {"kind": "peer"})
-        Loop(objective, directed, None, run, loop, seed, fabric, quiet=True).train()
-    return feed.batch_size * (len(clock) - WARM) / (clock[-1] - clock[WARM - 1])
+        start = begin("peer", replace(options, out=Path(folder) / "trial", epochs=TRIAL), quiet=True)
+        read = feed(start, replace(options, epochs=TRIAL), records)
+
+        def watched() -> Iterator[Batch]:
+            for batch in read.batches(0, TRIAL):
+                yield batch
+                clock.append(time.process_time())  # what is behind a yield has been trained on
+
+        directed = DirectedFeed(options.batch_size, options.size, watched)
+        Loop(objective, directed, None, start.run, options.loop, options.seed, start.fabric, quiet=True).train()
+    return options.batch_size * (len(clock) - WARM) / (clock[-1] - clock[WARM - 1])
 
 
 if __name__ == "__main__":

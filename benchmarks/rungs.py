@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PASSES = 15
+SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,18 @@ def _with(base: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 PAPER = {
-    "recipe": "paper", "size": 64, "epochs": PASSES, "validation": 0.02, "unet": {"width": 0.5}, "cgan": {"critic_width": 0.5},
+    "recipe": "paper", "size": SIZE, "epochs": PASSES, "validation": 0.02, "unet": {"width": 0.5}, "cgan": {"critic_width": 0.5},
 }  # fmt: skip
 CROPS = _with(PAPER, view={"crop": "random", "smallest": 0.35, "flip": True})
 L1 = _with({k: v for k, v in CROPS.items() if k != "cgan"}, pretext="regression")
 BINS = {
-    "recipe": "paper", "size": 64, "epochs": PASSES, "validation": 0.02, "view": CROPS["view"], "pretext": "color_bins",
+    "recipe": "paper", "size": SIZE, "epochs": PASSES, "validation": 0.02, "view": CROPS["view"], "pretext": "color_bins",
     "color_bins": {"rate": 0.0002, "beta1": 0.5, "beta2": 0.999, "weight_decay": 0.0},
 }  # fmt: skip
 BINS_UNET = _with(BINS, unet={"width": 0.5})
 RESIDUAL = _with(BINS, backbone="residual", decoder="hypercolumn")
-ONE_CYCLE = {"recipe": "bins", "size": 64, "epochs": PASSES}
-GROWING = {"recipe": "best", "size": 64, "epochs": PASSES}
+ONE_CYCLE = {"recipe": "bins", "size": SIZE, "epochs": PASSES}
+GROWING = {"recipe": "best", "size": SIZE, "epochs": PASSES}
 
 RUNGS = (
     Rung("paper", "the paper's method at 64 px and half its width", "", PAPER),

@@ -20,10 +20,12 @@ import numpy as np
 
 import pretint
 from pretint import shipped
+from pretint.data.layouts import open_source
 from pretint.experiments.describing import networks_of_description
 from pretint.experiments.environment import environment as this_environment
 from pretint.inference.evaluating import evaluate_colorization
 from pretint.inference.models import open_trained
+from pretint.inference.trained_on import trained_on
 from pretint.run_folder import RunFolder
 from pretint.training.progress import counting
 
@@ -68,6 +70,10 @@ def main() -> None:
         )
     if "vivid" not in result.description.get("settings", {}):
         print("this model has no setting vivid; its card says nothing of one", file=sys.stderr)
+    source = open_source(arguments.test)
+    if trained_on(open_trained(arguments.run), source, source.test_split().records) is not False:
+        shutil.rmtree(unfinished)
+        sys.exit(f"--test {arguments.test}: holds pictures of the training, or nobody can tell; choose others")
     keep_training(RunFolder.open(Path(arguments.run)), result.description, unfinished)
     by_picture: Scores = {}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skimage.color import lab2rgb, rgb2lab
 
 from pretint.errors import WeightsError
-from pretint.inference.full_resolution import colorize, fit, predict_ab, recolour
+from pretint.inference.full_resolution import fit, predict_ab, recolour
 
 
 def ramp(lightness):
@@ -83,20 +83,20 @@ def test_every_pixel_is_its_lightness_and_the_enlarged_ab():
 def test_a_grey_original_stays_sharp():
     """Noise of single pixels, far finer than what the network sees, is all there in the result's lightness."""
     rgb = noise(150, 200, 80, 176, planes=1)
-    coloured = colorize(rgb, ramp, 16)
+    coloured = recolour(rgb, predict_ab(rgb, ramp, 16))
     assert np.abs(coloured.astype(int) - rgb).max() > 15
     assert np.abs(rgb2lab(coloured / 255)[..., 0] - rgb2lab(rgb / 255)[..., 0]).max() < 0.5  # rounding to 8 bits
 
 
 def test_without_colour_a_grey_picture_comes_back_as_it_was():
     rgb = noise(33, 47, planes=1)
-    assert (colorize(rgb, grey, 16) == rgb).all()
+    assert (recolour(rgb, predict_ab(rgb, grey, 16)) == rgb).all()
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (300, 3), (2, 5), (1, 64)])
 def test_odd_sizes(height, width):
     rgb = noise(height, width, 100, 156)
-    coloured = colorize(rgb, ramp, 32)
+    coloured = recolour(rgb, predict_ab(rgb, ramp, 32))
     assert coloured.shape == rgb.shape
     assert coloured.dtype == np.uint8
 

@@ -14,7 +14,8 @@ from skimage.color import rgb2lab
 import pretint
 from pretint.data.masks import voc_palette
 from pretint.errors import DataError, OptionError, PretintError, ResourceError, WeightsError
-from pretint.inference.models import load_task
+from pretint.inference import predicting
+from pretint.inference.models import TaskModel, load_task
 from tests.conftest import paint
 
 
@@ -122,6 +123,27 @@ def test_two_pictures_with_one_name(segmentation_run: Path, masked: Path, tmp_pa
 def test_a_run_without_a_task(coloring_run: Path, labelled: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="needs one of pretint finetune"):
         pretint.predict(coloring_run, labelled, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_stop_loses_no_line(
+    multilabel_run: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """Stopped at the fourth picture, the table holds three; a table of all, from an earlier call, stays."""
+    out = tmp_path / "out"
+    if before:
+        pretint.predict(multilabel_run, labelled, out=out)
+    left = [predicting.read_picture] * 3
+
+    def stopped(model: TaskModel, path: Path) -> np.ndarray:
+        if not left:
+            raise KeyboardInterrupt
+        return left.pop()(model, path)
+
+    monkeypatch.setattr(predicting, "read_picture", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        pretint.predict(multilabel_run, labelled, out=out, overwrite=before)
+    assert [row[0] for row in table(out / "labels.csv")[1:]] == [f"{i:02d}.png" for i in range(16 if before else 3)]
 
 
 def test_what_is_there_is_not_replaced(

@@ -36,7 +36,7 @@ def colorize_file(source: Path, target: Path, ab_predictor: AbPredictor, size: i
     Args:
         source: a picture of any kind that `read_rgb` takes.
         target: .png or .jpg (.jpeg, .jpe, .jfif) in an existing folder; never the source itself.
-        ab_predictor: the network, see `full_resolution.colorize`.
+        ab_predictor: the network, see `full_resolution.predict_ab`.
         size: short side of what the network sees, in pixels.
     Raises:
         DataError: the source cannot be read.

@@ -24,24 +24,19 @@ LONGEST = 2.0  # sides; a longer picture is squeezed, since a panorama at its ow
 STRIP_PIXELS = 1 << 16  # few enough that the floating-point planes of a strip stay in the cache: 5 MB in all
 
 
-def colorize(rgb: NDArray[np.uint8], ab_predictor: AbPredictor, size: int) -> NDArray[np.uint8]:
-    """The picture in the predicted colours and its own lightness: `predict_ab`, then `recolour`.
+@torch.inference_mode()
+def predict_ab(rgb: NDArray[np.uint8], ab_predictor: AbPredictor, size: int) -> Tensor:
+    """What the network predicts for a picture.
 
     Args:
         rgb: (H, W, 3), grey or coloured (its colours are not used), any size from 1x1.
         ab_predictor: the network.
         size: short side of what the network sees, in pixels; the long side follows the picture up to 2:1.
     Returns:
-        (H, W, 3) uint8; where a colour lies outside sRGB at this lightness, it is clipped.
+        ab (1, 2, h, w), float32 in [-1, 1], on the CPU.
     Raises:
         WeightsError: the network predicts values that are not numbers.
     """
-    return recolour(rgb, predict_ab(rgb, ab_predictor, size))
-
-
-@torch.inference_mode()
-def predict_ab(rgb: NDArray[np.uint8], ab_predictor: AbPredictor, size: int) -> Tensor:
-    """What the network predicts for a picture (H, W, 3): ab (1, 2, h, w), float32 in [-1, 1], on the CPU."""
     small = fit(rgb, size)
     lightness = rgb_to_planes(_picture_to_tensor(small))[:, :1]
     ab = ab_predictor(lightness).detach().float().cpu()
@@ -69,7 +64,7 @@ def fit(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 @torch.inference_mode()
 def recolour(rgb: NDArray[np.uint8], ab: Tensor, *, strip_pixels: int = STRIP_PIXELS) -> NDArray[np.uint8]:
-    """L of `rgb` (H, W, 3) with the colours of `ab` (1, 2, h, w) enlarged over it; (H, W, 3) uint8.
+    """L of `rgb` (H, W, 3) with the colours of `ab` (1, 2, h, w) enlarged over it; (H, W, 3) uint8, clipped to sRGB.
 
     Works on `strip_pixels` at a time (a whole row at least), which changes memory and not the result: a strip's ab is
     interpolated from the whole small plane at the place of its rows in the picture, so seams cannot arise.

@@ -45,7 +45,7 @@ def predict_files(
     """Predict for pictures and folders of pictures.
 
     Labels: ``out/labels.csv``, a line a picture with the probability of each class. Masks: ``out/masks/NAME.png`` (palette,
-    class indices) and ``out/overlays/NAME.png``, at the picture's own size.
+    class indices) and ``out/overlays/NAME.png``, at the picture's own size. A stop leaves what is predicted until then.
 
     Raises:
         PretintError: no pictures, none that can be read, a run that is no fine-tuning, or results (which may be the labels that somebody
@@ -61,26 +61,27 @@ def predict_files(
     result = PredictResult()
     jobs = _jobs(paths)
     rows: list[list[str]] = []
-    for done, (name, (source, below)) in enumerate(jobs.items()):
-        if progress:
-            progress(done, len(jobs))
-        try:
-            rgb = read_picture(model, source)
-        except DataError as error:
-            result.refused.append((source, str(error)))
-            continue
-        if model.task.target == "mask":
-            result.written += _write_masks(model, rgb, out, name, device)
-        else:
-            rows.append([below.as_posix(), *(f"{p:.4f}" for p in _probabilities(model, rgb, device))])
+    try:
+        for done, (name, (source, below)) in enumerate(jobs.items()):
+            if progress:
+                progress(done, len(jobs))
+            try:
+                rgb = read_picture(model, source)
+            except DataError as error:
+                result.refused.append((source, str(error)))
+                continue
+            if model.task.target == "mask":
+                result.written += _write_masks(model, rgb, out, name, device)
+            else:
+                rows.append([below.as_posix(), *(f"{p:.4f}" for p in _probabilities(model, rgb, device))])
+    except BaseException:
+        if rows and not present:  # a table of all pictures gives way to no table of some
+            _write_labels(out / LABELS, model, rows)
+        raise
     if result.refused and not (result.written or rows):
         raise PretintError(result.refused[0][1])
     if rows:
-        make_folder(out)
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([["file", *model.task.classes], *rows])
-        # A file's name may hold what is no character.
-        write_atomically(out / LABELS, text.getvalue().encode(errors="surrogateescape"))
+        _write_labels(out / LABELS, model, rows)
         result.written.append(out / LABELS)
     return result
 
@@ -103,6 +104,14 @@ def _jobs(paths: Sequence[Path]) -> dict[Path, tuple[Path, Path]]:
 def _probabilities(model: TaskModel, rgb: NDArray[np.uint8], device: torch.device) -> list[float]:
     probabilities: list[float] = model.task.prediction(picture_logits(model, rgb, device))[0].tolist()
     return probabilities
+
+
+def _write_labels(path: Path, model: TaskModel, rows: Sequence[Sequence[str]]) -> None:
+    make_folder(path.parent)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([["file", *model.task.classes], *rows])
+    # A file's name may hold what is no character.
+    write_atomically(path, text.getvalue().encode(errors="surrogateescape"))
 
 
 def _write_masks(model: TaskModel, rgb: NDArray[np.uint8], out: Path, name: Path, device: torch.device) -> list[Path]:
