@@ -39,12 +39,16 @@ from pretint.run_folder import RunFolder
 RATES = (0.00006, 0.00017, 0.0005, 0.0015)
 """Tried for each arm at the ends; on the ladder, where each arm counts, the three that `compare` takes by itself."""
 ENDS: dict[str, dict[str, Any]] = {
-    "multilabel": {"task": "multilabel", "classes": CLASSES, "test": "val", "fractions": [0.05, 0.1, 0.25, 0.5, 1.0]},
-    "segmentation": {
-        "task": "segmentation", "classes": CLASSES, "split": "trainaug", "test": "val", "fractions": [0.1, 1.0],
+    "multilabel": {
+        "task": "multilabel", "classes": CLASSES, "test": "val", "fractions": [0.05, 0.1, 0.25, 0.5, 1.0], "search_fraction": 0.5,
     },
-    "medical": {"task": "segmentation", "test": "test", "fractions": [0.1, 1.0]},
+    "segmentation": {
+        "task": "segmentation", "classes": CLASSES, "split": "trainaug", "test": "val", "fractions": [0.1, 1.0], "search_fraction": 1.0,
+    },
+    "medical": {"task": "segmentation", "test": "test", "fractions": [0.1, 1.0], "search_fraction": 1.0},
 }  # fmt: skip
+"""Rates are chosen where labels tell them apart: with 5 % of them, rates a factor of 25 apart differ by half a point of mAP on
+held-out pictures, for either arm."""
 STAGES = ("rungs", "peers", "best", *ENDS)
 
 
