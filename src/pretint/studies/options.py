@@ -34,7 +34,7 @@ class CompareOptions(TaskOptions):
     rates: tuple[float, ...] = ()
     """Learning rates to try for each arm, chosen on validation pictures; a third, once and three times --rate where not given; a single one is taken untried."""
     search_fraction: float | None = None
-    """Share of the labels at which the rates are tried; the smallest of --fractions where not given."""
+    """Share of the labels at which the rates are tried; the smallest of --fractions where not given. More labels tell rates better apart, and take longer."""
     least_steps: int = 600
     """Steps that a fine-tuning has at least: with few labels the epochs are raised to that, for every arm alike."""
     least_positives: int = 1
