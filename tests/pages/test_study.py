@@ -206,6 +206,15 @@ def test_a_study_that_runs_says_what_is_missing(tmp_path):
     assert [line["name"] for line in loss["lines"]] == ["scratch", "cgan"]
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("running", "is still running"), ("interrupted", "was interrupted"), ("failed", "broke off with a fault")],
+)
+def test_a_study_that_is_not_finished_says_why(state, words, tmp_path):
+    _, document = page_of(write_study(tmp_path / "s", study(state=state)))
+    assert document["summary"][0].startswith(f"The study {words}: 18 of 18 cells are finished, 0 are waiting.")
+
+
 def test_a_study_that_has_just_begun_has_a_page(tmp_path):
     begun = {"kind": "study", "state": "running", "title": "New", "task": "multilabel", "score": "map", "command": None}
     reader, document = page_of(write_study(tmp_path / "s", {**begun, "cells": [], "verdict": None, "constant": None}))

@@ -32,7 +32,7 @@ def facts(run: RunFolder) -> list[list[Any]]:
             if "batch_size" in options
             else None,
         ),
-        ("Epochs", _epochs(entries, options.get("epochs"))),
+        ("Epochs", _epochs(entries, options.get("epochs"), manifest.get("state"))),
         ("Time", duration(manifest.get("seconds"))),
         ("Speed", _speed(entries)),
         ("Weights at the start", _loaded(manifest.get("loaded"))),
@@ -68,10 +68,10 @@ def _left_out(path: Path) -> str | None:
     return ", ".join(f"{number:,} {kind}" for kind, number in kinds.items()) or "0"
 
 
-def _epochs(entries: list[dict[str, Any]], asked: int | None) -> str | int | None:
+def _epochs(entries: list[dict[str, Any]], asked: int | None, state: str | None) -> str | int | None:
     begun = max((entry.get("epoch", 0) for entry in entries), default=0)
     done = max((entry["epoch"] for entry in entries if entry.get("kind") == "validation"), default=None)
-    if asked is None or done == asked:
+    if asked is None or done == asked or state == "finished":
         return asked
     return f"{done} of {asked} scored" if done else f"in {begun} of {asked}"
 

@@ -85,7 +85,7 @@ def _state(study: Study) -> list[str]:
     total = len(study.cells)
     told = []
     if study.state != "finished":
-        how = "is still running" if study.state == "running" else "was interrupted"
+        how = {"running": "is still running", "failed": "broke off with a fault"}.get(study.state, "was interrupted")
         told.append(
             f"The study {how}: {states['finished']} of {total} cells are finished, {states['waiting']} are waiting. "
             "All numbers below are of the finished cells and may change."
