@@ -47,6 +47,7 @@ def test_the_verdict_stands_first_then_the_comparisons_then_the_labels(folder):
     assert items[first + 4] == "40 % cgan needs 40 % of the labels."
     assert "Holm" in section(document, "Did pretraining help?")["text"][0]
     assert "4 comparisons" in section(document, "Did pretraining help?")["text"][0]
+    assert "that of a difference is paired, and over test pictures too." in document["notes"][0]
 
 
 def test_scores_are_said_to_be_in_points(folder):

@@ -288,7 +288,7 @@ def _repeated(study: Study) -> str:
 
 def _notes(study: Study) -> list[str]:
     return [
-        "Intervals are 95 % intervals over seeds; that of a difference is paired. They speak of this data and this recipe, not of others.",
+        "Intervals are 95 % intervals over seeds; that of a difference is paired, and over test pictures too. They speak of this data and this recipe, not of others.",
         "No evidence is not evidence of no difference: few seeds find large differences alone.",
         "The constant predictor knows nothing but the labels' frequencies; an arm has learned what it scores above that row.",
         *(
