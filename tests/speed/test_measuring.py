@@ -16,14 +16,15 @@ from pretint.speed.measuring import measure
 from pretint.speed.page import section
 from pretint.speed.plain_steps import LADDERS
 from pretint.speed.plan import PARTS
+from tests.speed.plans import tiny
 
 
 @pytest.mark.long
 def test_every_part() -> None:
     said: list[str] = []
-    tiny = plan.chosen(plan.tiny(), parts=(*PARTS, plan.CURVES), threads=1)
-    document = json.loads(json.dumps(measure(tiny, lambda part, doing, left: said.append(part))))
-    assert list(dict.fromkeys(said)) == list(tiny.parts)
+    asked = plan.chosen(tiny(), parts=(*PARTS, plan.CURVES), threads=1)
+    document = json.loads(json.dumps(measure(asked, lambda part, doing, left: said.append(part))))
+    assert list(dict.fromkeys(said)) == list(asked.parts)
     assert not document["interrupted"]
     assert document["missing"] == {}
     assert {"float32", "bf16", "copy"} <= {peak["kind"] for peak in document["peaks"]}
@@ -48,7 +49,7 @@ def test_a_stop_keeps_what_was_measured(number: signal.Signals, monkeypatch: pyt
         time.sleep(5)
 
     monkeypatch.setattr("pretint.speed.measuring.MEASURES", {"peaks": lambda session: None, "step": stopped})
-    document = measure(plan.chosen(plan.tiny(), parts=("peaks", "step", "feed")))
+    document = measure(plan.chosen(tiny(), parts=("peaks", "step", "feed")))
     assert document["interrupted"]
     assert document["step"] == []
 
@@ -66,7 +67,7 @@ def test_an_end_within_the_last_curve_keeps_what_was_measured(
     monkeypatch.setattr("pretint.speed.session.photos.write", lambda folder, count: Path(folder).mkdir())
     monkeypatch.setattr(Child, "start", lambda child: {})
     monkeypatch.setattr(Child, "ask", feed)
-    document = measure(plan.chosen(plan.tiny(), parts=(plan.CURVES,)))
+    document = measure(plan.chosen(tiny(), parts=(plan.CURVES,)))
     assert document["interrupted"] == isinstance(end, KeyboardInterrupt)
     (curve,) = document["curves"]
     assert [(point["at"], point["work"]) for point in curve["points"]] == [
@@ -83,6 +84,6 @@ def test_a_fault_of_memory_is_noted_and_the_rest_goes_on(monkeypatch: pytest.Mon
     monkeypatch.setattr(
         "pretint.speed.measuring.MEASURES", {"peaks": short, "step": lambda session: done.append("step")}
     )
-    document = measure(plan.chosen(plan.tiny(), parts=("peaks", "step")))
+    document = measure(plan.chosen(tiny(), parts=("peaks", "step")))
     assert document["missing"] == {"peaks": "too little memory"}
     assert done == ["step"]
