@@ -157,7 +157,7 @@ def test_how_it_was_made(folder):
     assert "cgan is one pretraining" in text
     facts, arms, search = made["tables"]
     told = dict(facts["rows"])
-    assert (told["Data"], told["Time"], told["Seeds"]) == ("voc (fingerprint 00ff)", "2.0 h", "0, 1, 2")
+    assert (told["Data"], told["Time"], told["Seeds"]) == ("voc (fingerprint 00ff)", "2 h 00 min", "0, 1, 2")
     assert rows(arms)[1] == {
         "arm": "cgan", "starts from": "cgan", "planes": "L", "loaded": "91.2 %", "parts": "backbone",
         "learning rate": 3e-4, "pretrainings": 1,

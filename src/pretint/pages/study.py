@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pretint.pages.curves import compared_curves
-from pretint.pages.facts import data_name, duration, shown_environment
+from pretint.pages.facts import data_name, shown_environment
 from pretint.pages.scores import (
     POINTS,
     class_chart,
@@ -37,6 +37,7 @@ from pretint.pages.study_tables import (
 from pretint.run_folder import RunFolder
 from pretint.studies.folder import StudyFolder
 from pretint.studies.headline import percent
+from pretint.training.progress import duration
 
 MOST_SENTENCES = 12
 """Comparisons told in a sentence each; of more, those of the first mode, and the table holds all."""
@@ -260,7 +261,7 @@ def _made(study: Study) -> dict[str, Any]:
         ("Seeds", ", ".join(map(str, study.seeds))),
         ("Recipe", study.options.get("recipe")),
         ("Begun", study.begun),
-        ("Time", duration(study.seconds)),
+        ("Time", None if study.seconds is None else duration(study.seconds)),
     ]
     search = search_table(study)
     table = {"caption": "The study", "columns": ["", ""], "rows": [[k, v] for k, v in rows if v not in (None, "")]}
