@@ -22,7 +22,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from safetensors import SafetensorError, safe_open
 
@@ -32,7 +32,18 @@ MANIFEST = "run.json"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: a crash leaves the old or the new content, never a mixture.
+    """Replace a file as a whole, see `replacing`.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes the place of ``path`` as a whole: a crash leaves the old or the new content, never a mixture.
 
     Raises:
         ResourceError: it cannot be written.
@@ -40,7 +51,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     beside = path.with_name(f".{path.name}.part")
     with writing(path):
         with beside.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

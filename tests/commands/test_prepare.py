@@ -58,7 +58,15 @@ def test_broken_pictures_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     "options",
-    [{"size": 7}, {"quality": 0}, {"quality": 101}, {"shard_mb": 0}, {"workers": -2}, {"most_broken": 1.5}],
+    [
+        {"size": 7},
+        {"quality": 0},
+        {"quality": 101},
+        {"shard_mb": 0},
+        {"shard_mb": float("inf")},
+        {"workers": -2},
+        {"most_broken": 1.5},
+    ],
     ids=str,
 )
 def test_options_out_of_range_are_told(options: dict[str, float], pictures: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Synthetic scenes: the same bits every time, labels and boxes that fit the masks, and colour that follows from the thing alone."""
 
 import csv
+import errno
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from pretint.data.scenes import CLASSES, LEAST_VISIBLE, Scene, scene, write
-from pretint.errors import DataError, OptionError
+from pretint.errors import DataError, OptionError, ResourceError
 from tests.conftest import environment
 
 
@@ -173,6 +174,16 @@ def test_a_fault_leaves_nothing_behind(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path / "scenes", 5, 0, size=16, workers=workers, progress=stop)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(ResourceError, match=r"scenes: cannot be written \(No space left on device\)"):
+        write(tmp_path / "scenes", 5, 0, size=16, workers=0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_processes_write_the_same_files(tmp_path: Path) -> None:

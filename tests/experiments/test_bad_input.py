@@ -27,7 +27,7 @@ def refused(capfd: pytest.CaptureFixture[str]) -> Refused:
     """Runs a command that must be refused; gives back its sentence."""
 
     def run(verb: str, **values: Any) -> str:
-        base = PRETRAIN if verb == "pretrain" else FINETUNE
+        base = {"pretrain": PRETRAIN, "finetune": FINETUNE}.get(verb, {})
         code = main(arguments(verb, {**base, **values}))
         _, errors = capfd.readouterr()
         assert code == 2, errors
@@ -306,6 +306,16 @@ def test_a_run_that_is_held_is_not_written_to(refused: Refused, finished: Path, 
 
 def test_an_out_folder_that_cannot_be_made(refused: Refused, pictures: Path, masked: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    for verb, data in (("pretrain", pictures), ("finetune", masked)):
-        words = refused(verb, data=data, out=tmp_path / "file" / "run")
-        assert f"{tmp_path / 'file' / 'run'}: cannot be written" in words
+    parted = Path(shutil.copytree(masked, tmp_path / "parted"))
+    (parted / "train.txt").write_text("".join(f"{i:02d}\n" for i in range(12)))
+    (parted / "test.txt").write_text("12\n13\n")
+    asked: dict[str, dict[str, Any]] = {
+        "pretrain": {"data": pictures},
+        "finetune": {"data": masked},
+        "compare": {"data": parted, "task": "segmentation", "arms": ["scratch"]},
+        "demo": {},
+    }
+    for verb, values in asked.items():
+        words = refused(verb, **values, out=tmp_path / "file" / "run")
+        path = tmp_path / "file" / "run" / ("scenes" if verb == "demo" else "")
+        assert f"{path}: cannot be written" in words

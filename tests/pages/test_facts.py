@@ -83,7 +83,7 @@ def test_facts_of_a_fine_tuning(tmp_path):
     assert told["Data"] == "voc"
     assert told["Share of the labels"] == "0.1"
     assert told["Epochs"] == "in 1 of 3"
-    assert told["Time"] == "2.5 h"
+    assert told["Time"] == "2 h 30 min"
     assert told["Weights at the start"] == "75.0% of 1,200 parameters from small (backbone and decoder)"
     run.update_manifest(loaded={"init": "scratch", "parts": [], "loaded": 0, "total": 1200, "share": 0.0}, seconds=42)
     assert dict(facts(run))["Weights at the start"] == "from scratch: none of 1,200 parameters loaded"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pretint.errors import ResourceError
 from pretint.pages.images import Row, data_uri, picture_grid, write_png
 
 RED = np.tile(np.array([200, 10, 10], dtype=np.uint8), (8, 8, 1))
@@ -85,3 +86,9 @@ def test_files_are_written_whole(tmp_path):
     with Image.open(path) as image:
         assert image.size == (28, 28)
     assert [p.name for p in tmp_path.iterdir()] == ["grid.png"]
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ResourceError, match=r"file/grid.png: cannot be written \(Not a directory\)"):
+        write_png(picture_grid([Row(pictures=[RED])], cell=16), tmp_path / "file" / "grid.png")

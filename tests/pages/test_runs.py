@@ -69,6 +69,19 @@ def test_a_colorizer_is_told_beside_leaving_pictures_grey(tmp_path):
     assert len(reader.all("img")) == 1
 
 
+def test_a_run_without_held_out_pictures_is_finished_all_the_same(tmp_path):
+    run = RunFolder.create(tmp_path / "photos", {"kind": "pretrain", "state": "finished", "options": {"epochs": 3}})
+    run.append_metrics(step=9, epoch=3, kind="train", **{"generator.loss": 0.5})
+    _, document = page_of([run.path], tmp_path)
+    assert document["verdict"] == "The run has finished its 3 epochs, without a score on held-out pictures."
+    assert ["Epochs", 3] in document["sections"][-1]["tables"][0]["rows"]
+    assert document["summary"] == []
+    run.update_manifest(state="failed")
+    assert runs_document([run.path])["verdict"] == "Nothing can be said yet: the run failed in epoch 3 of 3."
+    run.update_manifest(state="interrupted")
+    assert runs_document([run.path])["verdict"] == "Nothing can be said yet: the run was interrupted in epoch 3 of 3."
+
+
 def test_several_runs_stand_beside_each_other(tmp_path):
     folders = [
         finetuning(tmp_path / "scratch"),

@@ -47,6 +47,7 @@ def test_the_verdict_stands_first_then_the_comparisons_then_the_labels(folder):
     assert items[first + 4] == "40 % cgan needs 40 % of the labels."
     assert "Holm" in section(document, "Did pretraining help?")["text"][0]
     assert "4 comparisons" in section(document, "Did pretraining help?")["text"][0]
+    assert "that of a difference is paired, and over test pictures too." in document["notes"][0]
 
 
 def test_scores_are_said_to_be_in_points(folder):
@@ -156,7 +157,7 @@ def test_how_it_was_made(folder):
     assert "cgan is one pretraining" in text
     facts, arms, search = made["tables"]
     told = dict(facts["rows"])
-    assert (told["Data"], told["Time"], told["Seeds"]) == ("voc (fingerprint 00ff)", "2.0 h", "0, 1, 2")
+    assert (told["Data"], told["Time"], told["Seeds"]) == ("voc (fingerprint 00ff)", "2 h 00 min", "0, 1, 2")
     assert rows(arms)[1] == {
         "arm": "cgan", "starts from": "cgan", "planes": "L", "loaded": "91.2 %", "parts": "backbone",
         "learning rate": 3e-4, "pretrainings": 1,
@@ -204,6 +205,15 @@ def test_a_study_that_runs_says_what_is_missing(tmp_path):
     assert "Did pretraining help?" not in reader.texts("h2")
     loss = section(document, "Training")["charts"][0]
     assert [line["name"] for line in loss["lines"]] == ["scratch", "cgan"]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("running", "is still running"), ("interrupted", "was interrupted"), ("failed", "broke off with a fault")],
+)
+def test_a_study_that_is_not_finished_says_why(state, words, tmp_path):
+    _, document = page_of(write_study(tmp_path / "s", study(state=state)))
+    assert document["summary"][0].startswith(f"The study {words}: 18 of 18 cells are finished, 0 are waiting.")
 
 
 def test_a_study_that_has_just_begun_has_a_page(tmp_path):

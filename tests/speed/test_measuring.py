@@ -4,22 +4,27 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pretint.errors import ResourceError
 from pretint.speed import plan
+from pretint.speed.children import Child
 from pretint.speed.measuring import measure
 from pretint.speed.page import section
 from pretint.speed.plain_steps import LADDERS
 from pretint.speed.plan import PARTS
+from tests.speed.plans import tiny
 
 
 @pytest.mark.long
 def test_every_part() -> None:
     said: list[str] = []
-    tiny = plan.chosen(plan.tiny(), parts=(*PARTS, plan.CURVES), threads=1)
-    document = json.loads(json.dumps(measure(tiny, lambda part, doing, left: said.append(part))))
-    assert list(dict.fromkeys(said)) == list(tiny.parts)
+    asked = plan.chosen(tiny(), parts=(*PARTS, plan.CURVES), threads=1)
+    document = json.loads(json.dumps(measure(asked, lambda part, doing, left: said.append(part))))
+    assert list(dict.fromkeys(said)) == list(asked.parts)
     assert not document["interrupted"]
     assert document["missing"] == {}
     assert {"float32", "bf16", "copy"} <= {peak["kind"] for peak in document["peaks"]}
@@ -44,14 +49,34 @@ def test_a_stop_keeps_what_was_measured(number: signal.Signals, monkeypatch: pyt
         time.sleep(5)
 
     monkeypatch.setattr("pretint.speed.measuring.MEASURES", {"peaks": lambda session: None, "step": stopped})
-    document = measure(plan.chosen(plan.tiny(), parts=("peaks", "step", "feed")))
+    document = measure(plan.chosen(tiny(), parts=("peaks", "step", "feed")))
     assert document["interrupted"]
     assert document["step"] == []
 
 
-def test_a_fault_of_memory_is_noted_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pretint.errors import ResourceError
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), ResourceError("too little memory")], ids=["stop", "memory"])
+def test_an_end_within_the_last_curve_keeps_what_was_measured(
+    end: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def feed(child: Child, *, count: int) -> dict[str, Any]:
+        if count > plan.PICTURES[0]:
+            raise end
+        return {"sample": {"seconds": 2.0}}
 
+    monkeypatch.setattr("pretint.speed.ladders.curves", lambda most: {})
+    monkeypatch.setattr("pretint.speed.session.photos.write", lambda folder, count: Path(folder).mkdir())
+    monkeypatch.setattr(Child, "start", lambda child: {})
+    monkeypatch.setattr(Child, "ask", feed)
+    document = measure(plan.chosen(tiny(), parts=(plan.CURVES,)))
+    assert document["interrupted"] == isinstance(end, KeyboardInterrupt)
+    (curve,) = document["curves"]
+    assert [(point["at"], point["work"]) for point in curve["points"]] == [
+        (f"{plan.PICTURES[0]} pictures", plan.PICTURES[0])
+    ]
+    assert curve["points"][0]["seconds"]["median"] == 2.0
+
+
+def test_a_fault_of_memory_is_noted_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def short(session: object) -> None:
         raise ResourceError("too little memory")
 
@@ -59,6 +84,6 @@ def test_a_fault_of_memory_is_noted_and_the_rest_goes_on(monkeypatch: pytest.Mon
     monkeypatch.setattr(
         "pretint.speed.measuring.MEASURES", {"peaks": short, "step": lambda session: done.append("step")}
     )
-    document = measure(plan.chosen(plan.tiny(), parts=("peaks", "step")))
+    document = measure(plan.chosen(tiny(), parts=("peaks", "step")))
     assert document["missing"] == {"peaks": "too little memory"}
     assert done == ["step"]

@@ -21,13 +21,14 @@ from tests.studies.conftest import STUDY
 
 
 def run(
-    folder: Path, courses: Sequence[float], score: str = "ab_error", best: float | None = None, **more: Any
+    folder: Path, courses: Sequence[float | None], score: str = "ab_error", best: float | None = None, **more: Any
 ) -> Path:
-    """A pretraining with these held-out scores, one an epoch."""
+    """A pretraining with these held-out scores, one an epoch; None: that epoch's was no number, and was not written."""
     RunFolder.create(folder, {"kind": "pretrain", "state": "finished", "options": {}, **more})
     for epoch, value in enumerate(courses, start=1):
-        RunFolder(folder).append_metrics(step=epoch, epoch=epoch, kind="validation", **{score: value})
-    found = min(courses) if best is None else best
+        scores = {} if value is None else {score: value}
+        RunFolder(folder).append_metrics(step=epoch, epoch=epoch, kind="validation", **scores)
+    found = min(value for value in courses if value is not None) if best is None else best
     (folder / "best.json").write_text(json.dumps({"step": 1, "score": score, "value": found, "epoch": 1}))
     return folder
 
@@ -49,10 +50,12 @@ def told(**more: Any) -> dict[str, Any]:
         ([0.5, 0.6, 0.7, 0.8], "accuracy", 0.8, "warning"),  # higher is better
         ([0.5, 0.7, 0.6, 0.45], "accuracy", 0.7, "ok"),  # ends below its beginning
         ([9.0, 8.0], "ab_error", 8.0, "unknown"),
+        ([9.0, None, 8.0, 7.0, 6.0], "ab_error", 6.0, "warning"),
+        ([9.0, None, 8.0, 6.0], "ab_error", 6.0, "unknown"),
     ],
 )
 def test_a_pretraining_that_still_improved(
-    courses: list[float], score: str, best: float, state: str, tmp_path: Path
+    courses: list[float | None], score: str, best: float, state: str, tmp_path: Path
 ) -> None:
     findings = checks.of_arms([arm(run(tmp_path / "run", courses, score, best))], [told()])
     (finding,) = [found for found in findings if found["name"] == "length of the pretraining, mine"]

@@ -1,5 +1,6 @@
 """``pretint prepare``: pictures of any size to shards of pictures that are resized once."""
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,8 +55,8 @@ class PrepareOptions:
             raise OptionError(f"--size {self.size}: must be at least 8 pixels")
         if not 1 <= self.quality <= 100:
             raise OptionError(f"--quality {self.quality}: lies between 1 and 100")
-        if not self.shard_mb > 0:
-            raise OptionError(f"--shard-mb {self.shard_mb}: must be above 0")
+        if not 0 < self.shard_mb < math.inf:
+            raise OptionError(f"--shard-mb {self.shard_mb}: must be a number above 0")
         if self.workers < -1:
             raise OptionError(f"--workers {self.workers}: must be 0 or more, or -1 for one a core")
         if not 0 <= self.most_broken <= 1:

@@ -22,6 +22,7 @@ from PIL import Image
 from pretint.data.processes import cores, in_order
 from pretint.data.scene_drawing import CLASSES, LEAST_VISIBLE, Scene, scene
 from pretint.errors import DataError, OptionError
+from pretint.run_folder import writing
 
 __all__ = ["CLASSES", "LEAST_VISIBLE", "VERSION", "Scene", "scene", "write"]
 
@@ -63,7 +64,7 @@ def write(
     Raises:
         OptionError: the splits do not add up to ``pictures``, or a name or number is out of range.
         DataError: the folder holds something else.
-        ResourceError: a process was killed.
+        ResourceError: a process was killed, or it cannot be written.
     """
     if splits is None:
         splits = {"train": pictures - pictures // 5, "test": pictures // 5}
@@ -94,22 +95,23 @@ def write(
                 "choose another folder or remove it"
             )
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        for name in ("images", "masks"):
-            (part / name).mkdir()
-        _write_lists(part, splits, _write_pictures(part, pictures, seed, size, workers, progress))
-        (part / "scenes.json").write_text(json.dumps(manifest, indent=2) + "\n")
-        part.chmod(0o755)  # mkdtemp lets nobody else read
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            part.replace(folder)
-        except OSError:
-            # Another process may have put the same scenes there meanwhile.
-            if not _holds(folder, manifest):
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+            for name in ("images", "masks"):
+                (part / name).mkdir()
+            _write_lists(part, splits, _write_pictures(part, pictures, seed, size, workers, progress))
+            (part / "scenes.json").write_text(json.dumps(manifest, indent=2) + "\n")
+            part.chmod(0o755)  # mkdtemp lets nobody else read
+            try:
+                part.replace(folder)
+            except OSError:
+                # Another process may have put the same scenes there meanwhile.
+                if not _holds(folder, manifest):
+                    raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
     return folder
 
 

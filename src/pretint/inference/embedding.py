@@ -6,7 +6,6 @@ backbone will do: that of a run, one in memory while it trains, one with foreign
 
 import csv
 import io
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +19,11 @@ from pretint.data.layouts.pictures import pictures_below
 from pretint.data.reading import read_rgb
 from pretint.data.record import Record
 from pretint.data.views import ViewOptions, side_to_decode
-from pretint.errors import DataError, OptionError, PretintError, ResourceError, WeightsError
+from pretint.errors import DataError, OptionError, PretintError, WeightsError
 from pretint.inference.models import best_device, load_parts
 from pretint.networks.backbone import Backbone
 from pretint.networks.normalization import BatchNorm
-from pretint.run_folder import write_atomically
+from pretint.run_folder import make_folder, replacing, write_atomically
 
 BATCH = 32
 """Pictures that go through the network at once."""
@@ -226,22 +225,13 @@ def _fault(record: Record, size: int, view: ViewOptions) -> str | None:
 
 
 def _write(result: EmbedResult, out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for stride, table in result.features.items():
-            target = out / f"features-{stride}.npy"
-            beside = out / f".{target.name}.part"
-            with beside.open("wb") as file:
-                np.save(file, table, allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(target)
-            result.written.append(target)
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([["file"], *([path.as_posix()] for path in result.files)])
-        write_atomically(out / FILES, text.getvalue().encode(errors="surrogateescape"))
-    except OSError as error:
-        raise ResourceError(
-            f"--out {out}: the features cannot be written ({error.strerror or error}); make room or choose another folder"
-        ) from error
+    make_folder(out)
+    for stride, table in result.features.items():
+        target = out / f"features-{stride}.npy"
+        with replacing(target) as file:
+            np.save(file, table, allow_pickle=False)
+        result.written.append(target)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([["file"], *([path.as_posix()] for path in result.files)])
+    write_atomically(out / FILES, text.getvalue().encode(errors="surrogateescape"))
     result.written.append(out / FILES)

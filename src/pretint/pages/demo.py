@@ -65,7 +65,7 @@ def demo_document(
         ],
         "sections": [
             _transfer(tasks, scores, out),
-            _colours(colours, out),
+            _colours(colours),
             {
                 "heading": "Training",
                 "tables": [{"caption": "Pretraining", "columns": ["", ""], "rows": facts(run)}],
@@ -164,7 +164,7 @@ def _loaded(out: Path, task: str, arm: str) -> str:
     return f"{RunFolder.open(out / f'{task}-{arm}').manifest['loaded']['share']:.1%}"
 
 
-def _colours(colours: Mapping[str, Mapping[str, Any]], out: Path) -> dict[str, Any]:
+def _colours(colours: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     rows = [
         [name.replace("_", " "), *(colours[name][score]["mean"] for score in ("psnr", "ssim", "colourfulness"))]
         for name in ("model", "grey", "mean_colour")

@@ -14,6 +14,7 @@ from pretint.data.reading import read_rgb
 from pretint.errors import DataError
 from pretint.metrics.segmentation import mean_iou
 from pretint.pages.images import Row, picture_grid, write_png
+from pretint.run_folder import make_folder
 
 SHOWN = 6
 """Pictures in each grid."""
@@ -29,6 +30,9 @@ def draw_examples(study: Path, document: Mapping[str, Any]) -> None:
     Args:
         study: its folder.
         document: the content of its study.json.
+
+    Raises:
+        ResourceError: they cannot be written.
     """
     with ExitStack() as files:
         masks = _masks(study, document, files)
@@ -57,7 +61,7 @@ def _draw(study: Path, document: Mapping[str, Any], masks: Mapping[str, Any]) ->
             ],
             cell=_SIDE,
         )
-        (study / "examples").mkdir(exist_ok=True)
+        make_folder(study / "examples")
         write_png(grid, study / "examples" / f"{which}.png")
 
 

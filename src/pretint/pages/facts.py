@@ -10,6 +10,7 @@ from typing import Any
 from pretint.experiments.environment import resumptions
 from pretint.pages.scores import NAMES, in_points, named
 from pretint.run_folder import RunFolder
+from pretint.training.progress import duration
 
 
 def facts(run: RunFolder) -> list[list[Any]]:
@@ -32,8 +33,8 @@ def facts(run: RunFolder) -> list[list[Any]]:
             if "batch_size" in options
             else None,
         ),
-        ("Epochs", _epochs(entries, options.get("epochs"))),
-        ("Time", duration(manifest.get("seconds"))),
+        ("Epochs", _epochs(entries, options.get("epochs"), manifest.get("state"))),
+        ("Time", duration(manifest["seconds"]) if "seconds" in manifest else None),
         ("Speed", _speed(entries)),
         ("Weights at the start", _loaded(manifest.get("loaded"))),
         ("Best on held-out pictures", _best(run.pointer("best"))),
@@ -68,20 +69,12 @@ def _left_out(path: Path) -> str | None:
     return ", ".join(f"{number:,} {kind}" for kind, number in kinds.items()) or "0"
 
 
-def _epochs(entries: list[dict[str, Any]], asked: int | None) -> str | int | None:
+def _epochs(entries: list[dict[str, Any]], asked: int | None, state: str | None) -> str | int | None:
     begun = max((entry.get("epoch", 0) for entry in entries), default=0)
     done = max((entry["epoch"] for entry in entries if entry.get("kind") == "validation"), default=None)
-    if asked is None or done == asked:
+    if asked is None or done == asked or state == "finished":
         return asked
     return f"{done} of {asked} scored" if done else f"in {begun} of {asked}"
-
-
-def duration(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _speed(entries: list[dict[str, Any]]) -> str | None:

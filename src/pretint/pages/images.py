@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from pretint.run_folder import write_atomically
+
 _GAP = 6  # pixels between pictures
 _INK, _PAPER, _EMPTY = (34, 34, 34), (255, 255, 255), (238, 238, 238)
 
@@ -59,13 +61,14 @@ def picture_grid(rows: Sequence[Row], *, cell: int = 128) -> Image.Image:
 
 
 def write_png(picture: Image.Image, path: Path) -> None:
-    """Writes the file in one step: a page that is read while a run goes on never shows half of it."""
-    unfinished = path.with_name(f".{path.name}.tmp")
-    try:
-        picture.save(unfinished, format="PNG")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """Write the file in one step: a page that is read while a run goes on never shows half of it.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    content = io.BytesIO()
+    picture.save(content, format="PNG")
+    write_atomically(path, content.getvalue())
 
 
 def data_uri(picture: Image.Image | NDArray[Any], form: Literal["png", "jpeg"] = "png") -> str:

@@ -85,10 +85,13 @@ def _told(run: RunFolder) -> str:
     best = run.pointer("best")
     epochs = run.manifest.get("options", {}).get("epochs")
     if not best or "score" not in best:
+        state = str(run.manifest.get("state"))
+        if state == "finished":
+            return f"The run has finished its {epochs} epochs, without a score on held-out pictures."
         begun = max((entry.get("epoch", 0) for entry in run.metrics()), default=0)
-        return (
-            f"Nothing can be said yet: the run is in epoch {begun} of {epochs}." if begun else "The run has no scores."
-        )
+        stands = {"failed": "failed", "interrupted": "was interrupted"}.get(state, "is")
+        at = f"Nothing can be said yet: the run {stands} in epoch {begun} of {epochs}."
+        return at if begun else "The run has no scores."
     score, epoch = best["score"], best["epoch"]
     at = f"after epoch {epoch} of {epochs}" if epochs else f"after epoch {epoch}"
     if score == "ab_error":

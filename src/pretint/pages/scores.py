@@ -42,6 +42,11 @@ def in_points(score: str, value: float | None) -> float | None:
     return 100 * value if value is not None and score in NAMES else value
 
 
+def hundred(value: float | None, digits: int = 2) -> float | None:
+    """A score in [0, 1], or a difference of two, in points."""
+    return None if value is None else round(100 * value, digits)
+
+
 def listed(words: Sequence[str]) -> str:
     """Words as a sentence lists them: ``a, b and c``."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
@@ -76,7 +81,7 @@ def class_chart(
 ) -> dict[str, Any]:
     """A chart of one score by class, a bar an arm; ``arms`` maps an arm to its score of each class, in [0, 1]."""
     classes = list(dict.fromkeys(name for arm in arms.values() for name in arm))
-    series = [{"name": name, "values": [_hundred(arm.get(one)) for one in classes]} for name, arm in arms.items()]
+    series = [{"name": name, "values": [hundred(arm.get(one), 1) for one in classes]} for name, arm in arms.items()]
     return {
         "kind": "groups",
         "title": first_up(f"{named(score)} by class{where}"),
@@ -93,9 +98,5 @@ def class_table(score: str, arms: Mapping[str, Mapping[str, float | None]], *, w
     return {
         "caption": first_up(f"{named(score)} by class{where}, points"),
         "columns": ["class", *arms],
-        "rows": [[one, *(_hundred(arm.get(one)) for arm in arms.values())] for one in classes],
+        "rows": [[one, *(hundred(arm.get(one), 1) for arm in arms.values())] for one in classes],
     }
-
-
-def _hundred(value: float | None) -> float | None:
-    return None if value is None else round(100 * value, 1)

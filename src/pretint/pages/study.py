@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pretint.pages.curves import compared_curves
-from pretint.pages.facts import data_name, duration, shown_environment
+from pretint.pages.facts import data_name, shown_environment
 from pretint.pages.scores import (
     POINTS,
     class_chart,
@@ -37,6 +37,7 @@ from pretint.pages.study_tables import (
 from pretint.run_folder import RunFolder
 from pretint.studies.folder import StudyFolder
 from pretint.studies.headline import percent
+from pretint.training.progress import duration
 
 MOST_SENTENCES = 12
 """Comparisons told in a sentence each; of more, those of the first mode, and the table holds all."""
@@ -85,7 +86,7 @@ def _state(study: Study) -> list[str]:
     total = len(study.cells)
     told = []
     if study.state != "finished":
-        how = "is still running" if study.state == "running" else "was interrupted"
+        how = {"running": "is still running", "failed": "broke off with a fault"}.get(study.state, "was interrupted")
         told.append(
             f"The study {how}: {states['finished']} of {total} cells are finished, {states['waiting']} are waiting. "
             "All numbers below are of the finished cells and may change."
@@ -260,7 +261,7 @@ def _made(study: Study) -> dict[str, Any]:
         ("Seeds", ", ".join(map(str, study.seeds))),
         ("Recipe", study.options.get("recipe")),
         ("Begun", study.begun),
-        ("Time", duration(study.seconds)),
+        ("Time", None if study.seconds is None else duration(study.seconds)),
     ]
     search = search_table(study)
     table = {"caption": "The study", "columns": ["", ""], "rows": [[k, v] for k, v in rows if v not in (None, "")]}
@@ -288,7 +289,7 @@ def _repeated(study: Study) -> str:
 
 def _notes(study: Study) -> list[str]:
     return [
-        "Intervals are 95 % intervals over seeds; that of a difference is paired. They speak of this data and this recipe, not of others.",
+        "Intervals are 95 % intervals over seeds; that of a difference is paired, and over test pictures too. They speak of this data and this recipe, not of others.",
         "No evidence is not evidence of no difference: few seeds find large differences alone.",
         "The constant predictor knows nothing but the labels' frequencies; an arm has learned what it scores above that row.",
         *(

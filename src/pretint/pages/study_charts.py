@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pretint.pages.scores import labelled, named
+from pretint.pages.scores import hundred, labelled, named
 from pretint.pages.study_tables import Place, Study, mode_words, place
 from pretint.studies.headline import percent
 
@@ -60,8 +60,7 @@ def difference_chart(study: Study, differences: Sequence[Mapping[str, Any]]) -> 
                 "name": name,
                 "colour": colours.get(one["arm"]),
                 **{
-                    key: _hundred(one.get(other))
-                    for key, other in (("value", "mean"), ("low", "low"), ("high", "high"))
+                    key: hundred(one.get(other)) for key, other in (("value", "mean"), ("low", "low"), ("high", "high"))
                 },
             }
         )
@@ -84,7 +83,7 @@ def _lines(study: Study, title: str, over: list[Place], x: list[float], x_label:
         dots = [[x_of, 100 * score] for at, x_of, _ in rows for score in _seeds(study, arm["name"], at)]
         line: dict[str, Any] = {"name": arm["name"], "x": [x_of for _, x_of, _ in rows], "dots": dots}
         line |= {
-            key: [_hundred(row.get(other)) for *_, row in rows]
+            key: [hundred(row.get(other)) for *_, row in rows]
             for key, other in (("y", "mean"), ("low", "low"), ("high", "high"))
         }
         lines.append(line)
@@ -99,7 +98,7 @@ def _lines(study: Study, title: str, over: list[Place], x: list[float], x_label:
         "caption": _SHOWN,
     }
     values = [y for line in lines for y in (*line["y"], *(dot[1] for dot in line["dots"])) if y is not None]
-    constant = _hundred(study.named_constant)
+    constant = hundred(study.named_constant)
     if constant is None or not values:
         return chart
     # Far below, it would press the arms together: then it is told in words.
@@ -113,13 +112,13 @@ def _bars(study: Study, title: str, at: Place) -> dict[str, Any]:
     for arm in study.arms:
         if row := study.row(arm["name"], at):
             ends = {
-                key: _hundred(row.get(other)) for key, other in (("value", "mean"), ("low", "low"), ("high", "high"))
+                key: hundred(row.get(other)) for key, other in (("value", "mean"), ("low", "low"), ("high", "high"))
             }
             bars.append(
                 {"name": arm["name"], **ends, "dots": [100 * score for score in _seeds(study, arm["name"], at)]}
             )
     chart = {"kind": "bars", "title": title, "bars": bars, "value_label": labelled(study.score), "caption": _SHOWN}
-    constant = _hundred(study.named_constant)
+    constant = hundred(study.named_constant)
     return chart if constant is None else {**chart, "reference": constant, "reference_name": "constant predictor"}
 
 
@@ -127,7 +126,3 @@ def _seeds(study: Study, arm: str, at: Place) -> list[float]:
     """The scores of single seeds."""
     cells = [cell for cell in study.cells if cell["arm"] == arm and place(cell) == at and cell["state"] == "finished"]
     return [cell["score"] for cell in cells if cell.get("score") is not None]
-
-
-def _hundred(value: float | None) -> float | None:
-    return None if value is None else round(100 * value, 2)

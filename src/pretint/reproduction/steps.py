@@ -29,7 +29,7 @@ def numbers() -> list[Number]:
         ("segmentation", SEGMENTATION, 127, [127, 635]),
     ):
         values = _fine_tuning_values(task)
-        found += _steps(task, values, sizes[0], _fine_tuning(task, values), epoch, phases)
+        found += _steps(task, values, sizes[0], _fine_tuning(values), epoch, phases)
     return [*found, *_checkpoints()]
 
 
@@ -67,7 +67,7 @@ def _fine_tuning_values(task: str) -> dict[str, Any]:
     return recipe.merge({task: {}, **values, "task": task}, values.pop("for").get(task, {}))
 
 
-def _fine_tuning(task: str, values: Mapping[str, Any]) -> FineTuning:
+def _fine_tuning(values: Mapping[str, Any]) -> FineTuning:
     """The objective of a pretrained arm."""
     schedule = Schedule(
         epochs=values["epochs"],

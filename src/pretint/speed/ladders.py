@@ -177,13 +177,13 @@ def measure_curves(session: Session) -> None:
         session.try_to(name, lambda name=name, points=points: _curve(session, name, points))  # type: ignore[misc]
     plan = session.plan
     name, counts = "pictures (feed, 128 px)", PICTURES[: plan.points]
+    session.facts.update({("curve", name, f"{count} pictures"): float(count) for count in counts})
     with session.child("feed", threads=1, photos=str(session.photos()), trained={}) as child:
         child.start()
         for _ in range(max(1, min(3, plan.rounds))):
             for count in counts:
                 session.say(f"feed of {count} pictures")
                 session.keep(("curve", name, f"{count} pictures"), child.ask(count=count))
-    session.facts.update({("curve", name, f"{count} pictures"): float(count) for count in counts})
 
 
 def _curve(session: Session, name: str, points: list[Point]) -> None:

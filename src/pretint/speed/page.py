@@ -6,10 +6,10 @@ from typing import Any
 from pretint.speed.tables import machine_lines, tables
 
 
-def section(document: Mapping[str, Any], title: str = "") -> str:
-    """One section: the machine, then a table a part; ``title`` is the processor's name where none is given."""
+def section(document: Mapping[str, Any]) -> str:
+    """One section: the machine, then a table a part."""
     machine = document["machine"]
-    lines = [f"## {title or machine['gpu'] or machine['processor']}", ""]
+    lines = [f"## {machine['gpu'] or machine['processor']}", ""]
     lines += [f"- {line}" for line in machine_lines(document)]
     if document["interrupted"]:
         lines.append("- stopped by Ctrl-C before all was measured")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pretint.data.processes import cores
+from pretint.errors import ResourceError
 from pretint.speed import photos
 from pretint.speed.coloring import STAGES as COLOR_STAGES
 from pretint.speed.feeding import READERS, STAGES
@@ -34,12 +35,21 @@ def measure_start(session: Session) -> None:
     for number in range(2):
         session.say("pretint pretrain: the first step")
         session.samples.setdefault(("start", "first step"), []).append(
-            _first_step(session.folder / f"first{number}", command, pictures)
+            first_step(session.folder / f"first{number}", command, pictures)
         )
 
 
-def _first_step(out: Path, command: list[str], pictures: Path) -> Sample:
-    """From the command to the first line that the loop writes of a step; the checks of 96 pictures are in it."""
+def first_step(out: Path, command: list[str], pictures: Path) -> Sample:
+    """From the command to the first line that the loop writes of a step; the checks of 96 pictures are in it.
+
+    Raises:
+        ResourceError: it ended before that.
+    """
+    metrics = out / "metrics.jsonl"
+
+    def begun_to_learn() -> bool:
+        return metrics.exists() and metrics.stat().st_size > 0
+
     arguments = ["pretrain", "--data", pictures, "--out", out, "--validation", "0", "--loop.log-every", "1"]
     seconds = 0.0
 
@@ -48,10 +58,14 @@ def _first_step(out: Path, command: list[str], pictures: Path) -> Sample:
         begun = time.perf_counter()
         process = subprocess.Popen([*command, *map(str, arguments)], stderr=subprocess.DEVNULL, start_new_session=True)
         try:
-            metrics = out / "metrics.jsonl"
-            while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+            while process.poll() is None and not begun_to_learn():
                 time.sleep(0.02)
             seconds = time.perf_counter() - begun
+            if not begun_to_learn():
+                raise ResourceError(
+                    f"pretint pretrain ended before its first step (exit code {process.returncode}), "
+                    "most likely for memory; close other programs"
+                )
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

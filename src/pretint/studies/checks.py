@@ -210,11 +210,11 @@ def _long_enough(arm: str, run: RunFolder) -> Finding | None:
         return None
     name = f"length of the pretraining, {arm}"
     best = run.pointer("best")
-    entries = [entry for entry in run.metrics() if entry["kind"] == "validation"]
-    if not best or len(entries) < 4:
+    score = best["score"] if best else None
+    # A score that is no number is not written.
+    courses = [entry[score] for entry in run.metrics() if entry["kind"] == "validation" and score in entry]
+    if not best or len(courses) < 4:
         return _finding(name, "unknown", f"{arm}: too few validations tell whether its pretraining was long enough.")
-    score = best["score"]
-    courses = [entry[score] for entry in entries]
     rising = best["value"] == max(courses) != min(courses)
     before = courses[: max(1, round(len(courses) * (1 - LAST_PART)))]
     earlier = max(before) if rising else min(before)

@@ -17,7 +17,7 @@ from typing import Any
 
 from pretint.data.looks import LOOKS
 from pretint.errors import RunError
-from pretint.run_folder import write_atomically
+from pretint.run_folder import write_atomically, writing
 
 STUDY = "study.json"
 LOCK = "study.lock"
@@ -35,6 +35,7 @@ class StudyFolder:
 
         Raises:
             RunError: it holds a study already, or other files.
+            ResourceError: it cannot be made.
         """
         if (path / STUDY).exists():
             raise RunError(
@@ -59,8 +60,9 @@ class StudyFolder:
         return cls(path)._prepared()
 
     def _prepared(self) -> "StudyFolder":
-        for part in ("cells", "runs"):
-            (self.path / part).mkdir(parents=True, exist_ok=True)
+        with writing(self.path):
+            for part in ("cells", "runs"):
+                (self.path / part).mkdir(parents=True, exist_ok=True)
         return self
 
     @property

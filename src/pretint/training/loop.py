@@ -75,7 +75,6 @@ class Loop:
         self._losses: dict[Turn, Tensor] = {}
         self._learners: dict[str, Learner] = {}
         self._average: dict[str, Tensor] = {}
-        self._average_updates = 0
 
     def train(self, resume: bool = False) -> None:
         """Train to the end, from the beginning or from the last checkpoint.
