@@ -21,6 +21,7 @@ from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player,
 from pretint.run_folder import RunFolder
 from pretint.training import checkpoint, progress
 from pretint.training.hardware import start_fabric
+from pretint.training.learners import Learner
 from pretint.training.loop import Loop
 from pretint.training.options import LoopOptions
 from tests.training.driving import Outcome, StopAfter, StoppingFeed, Training, finetuning, pretraining
@@ -121,11 +122,63 @@ def test_the_average_of_weights_by_hand(training: Training, tmp_path: Path) -> N
         assert outcome.tensors[f"state/raw/{name}"].item() == toy.weights[-1][name].item()
 
 
-def test_clipping_bounds_the_gradient(training: Training, tmp_path: Path) -> None:
-    outcome = training.run(tmp_path / "run", clip=1e-3)
-    # Adam's second moment is a mean of squared gradients of at most the clip.
-    for name in ("maker", "judge"):
-        assert 0 < outcome.tensors[f"state/{name}/{name}/exp_avg_sq"].item() <= 1e-6
+def test_what_is_scored_is_the_average(training: Training, pictures: Path, tmp_path: Path) -> None:
+    """Not the weights themselves, which are back for the next step."""
+    scored: list[tuple[float, float]] = []
+
+    class Watched(Toy):
+        def meter(self) -> Any:
+            scored.append((self.maker.item(), self.judge.item()))
+            return SimpleNamespace(best=("score", "max"), update=lambda batch: None, compute=lambda: {"score": 1.0})
+
+    training.objective, training.held_out = Watched, pretraining(pictures).held_out
+    toy = _toy(training, tmp_path / "run", ema=0.3)
+    average, expected = (1.0, 1.0), []
+    for step, weights in enumerate(toy.weights, start=1):
+        decay = min(0.3, (1 + step) / (10 + step))
+        now = weights["maker"].item(), weights["judge"].item()
+        average = tuple(decay * before + (1 - decay) * value for before, value in zip(average, now, strict=True))
+        if step in (3, 6):  # ends of epochs
+            expected.append(average)
+    assert scored == [pytest.approx(one, abs=1e-6) for one in expected]
+    assert (toy.maker.item(), toy.judge.item()) == (toy.weights[-1]["maker"].item(), toy.weights[-1]["judge"].item())
+
+
+class Slope(Objective):
+    """A player of two numbers whose mean loss is 3 x + 4 y: its gradient is (3, 4), of norm 5."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.x, self.y = nn.Parameter(torch.tensor(0.0)), nn.Parameter(torch.tensor(0.0))
+
+    @property
+    def players(self) -> dict[str, Player]:
+        return {"one": Player(parts=("x", "y"), optimizer=OptimizerSettings(rate=0.01))}
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return (Phase(name="all", epochs=1),)
+
+    def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
+        return Loss((3 * self.x + 4 * self.y) * len(batch), len(batch))
+
+
+@pytest.mark.parametrize(("clip", "expected"), [(0.0, (3, 4)), (1.0, (0.6, 0.8)), (4.5, (2.7, 3.6)), (6.0, (3, 4))])
+def test_clipping_bounds_the_norm_of_the_mean_gradient(
+    clip: float, expected: tuple[float, float], training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the player's whole gradient, whose direction stays."""
+    gradients: list[tuple[float, ...]] = []
+    step = Learner.step
+
+    def watched(learner: Learner, factor: float) -> None:
+        gradients.append(tuple(p.grad.item() for p in learner.parameters if p.grad is not None))
+        step(learner, factor)
+
+    monkeypatch.setattr(Learner, "step", watched)
+    training.objective = Slope
+    training.start(tmp_path / "run", clip=clip)
+    assert gradients == [pytest.approx(expected, rel=1e-5)] * 3
 
 
 def test_entries_are_written_every_so_often_and_at_the_end(training: Training, tmp_path: Path) -> None:
