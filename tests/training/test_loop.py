@@ -24,6 +24,7 @@ from pretint.training.hardware import start_fabric
 from pretint.training.learners import Learner
 from pretint.training.loop import Loop
 from pretint.training.options import LoopOptions
+from pretint.training.progress import TrainingProgress
 from tests.training.driving import Outcome, StopAfter, StoppingFeed, Training, finetuning, pretraining
 
 
@@ -223,6 +224,23 @@ def test_the_speed_is_of_all_steps_and_of_no_saving(
     assert now > 100
 
 
+def test_the_time_left_is_told_by_the_area_of_the_pictures(
+    training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch of three steps at half the side, a quarter of the work, and one at full size: 0.75 and 3 steps at full size."""
+    given: list[Any] = []
+    shown = TrainingProgress.__init__
+
+    def watched(self: TrainingProgress, **settings: Any) -> None:
+        given.append(settings["work"])
+        shown(self, **settings)
+
+    monkeypatch.setattr(TrainingProgress, "__init__", watched)
+    training.size, training.size_at = 32, lambda epoch: (16, 32)[epoch]
+    training.start(tmp_path / "run")
+    assert [given[0](step) for step in range(7)] == [0, 0.25, 0.5, 0.75, 1.75, 2.75, 3.75]
+
+
 def test_the_best_checkpoint_is_of_the_best_score(pictures: Path, tmp_path: Path) -> None:
     outcome = pretraining(pictures).run(tmp_path / "run")
     scores = {e["step"]: e["ab_error"] for e in outcome.metrics if e["kind"] == "validation"}
@@ -241,6 +259,47 @@ class Scored(Toy):
     def meter(self) -> Any:
         value = next(self.scores)
         return SimpleNamespace(best=("score", "max"), update=lambda batch: None, compute=lambda: {"score": value})
+
+
+class Longer(Scored):
+    """Of three epochs."""
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return (Phase(name="all", epochs=3),)
+
+
+def test_the_last_epoch_is_always_validated(pictures: Path, tmp_path: Path) -> None:
+    training = pretraining(pictures)
+    training.objective = lambda: Longer([0.5, 0.6])
+    metrics = training.run(tmp_path / "run", validate_every=2).metrics
+    assert [(e["epoch"], e["score"]) for e in metrics if e["kind"] == "validation"] == [(2, 0.5), (3, 0.6)]
+
+
+def test_a_kill_between_the_two_pointers_is_mended(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last checkpoint is the best, and best.json does not say so yet."""
+    training = pretraining(pictures)
+    training.objective = lambda: Longer([0.5, 0.6, 0.4])
+    point = RunFolder.point
+
+    def killed(run: RunFolder, which: str, step: int, **extra: Any) -> None:
+        if (which, step) == ("best", 6):
+            raise KeyboardInterrupt
+        point(run, which, step, **extra)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "point", killed)
+        with pytest.raises(KeyboardInterrupt):
+            training.start(tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    assert [(run.pointer(which) or {})["step"] for which in ("last", "best")] == [6, 3]
+    training.objective = lambda: Longer([0.4])  # what is still to be validated
+    training.start(tmp_path / "run", resume=True)
+    assert [(run.pointer(which) or {})["step"] for which in ("last", "best")] == [9, 6]
+    assert (run.pointer("best") or {})["value"] == 0.6
+    assert (run.checkpoint("best") / checkpoint.WEIGHTS).is_file()
 
 
 @pytest.mark.parametrize("first", [math.nan, math.inf, -math.inf])
