@@ -1,5 +1,6 @@
 """The paper's trainings on data that are given: filled into the document, told apart from the paper's own."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from pretint.commands import paper_runs
 from pretint.errors import OptionError
+from pretint.run_folder import RunFolder
 from tests.conftest import SOURCES, paint
 
 TINY = {"size": 16, "unet": {"width": 0.1}, "batch_size": 4, "loop": {"workers": 0}}
@@ -52,6 +54,76 @@ def test_everything_is_measured(voc: Path, pictures: Path, tmp_path: Path, monke
     assert len(found["figure_8_left_scratch"]) == len(found["figure_8_left_pretrained"]) == 4
     assert found["measured_map_scratch"]["seeds"] == found["measured_miou_pretrained"]["seeds"] == 2
     assert found["measured_miou_difference"] in ("helped", "hurt", "no evidence")
+
+
+def told(numbers: list[dict[str, Any]]) -> dict[str, Any]:
+    return {number["id"]: number["ours"] for number in numbers}
+
+
+def test_the_colorizers_scores_stand_beside_those_of_grey_and_of_one_colour() -> None:
+    scores = {
+        who: {score: {"mean": base, "min": base - 3, "max": base + 4.00049} for score, base in bases.items()}
+        for who, bases in {
+            "model": {"psnr": 21.23456, "ssim": 0.81},
+            "grey": {"psnr": 23.5, "ssim": 0.9},
+            "mean_colour": {"psnr": 24.25, "ssim": 0.91},
+        }.items()
+    }
+    assert told(paper_runs._colorizer(scores)) == pytest.approx(
+        {
+            "psnr_mean": 21.235, "psnr_min": 18.235, "psnr_max": 25.235, "ssim_mean": 0.81, "ssim_min": -2.19, "ssim_max": 4.81,
+            "psnr_grey_coco": 23.5, "psnr_mean_colour": 24.25,
+        }
+    )  # fmt: skip
+
+
+def test_accuracy_and_losses_are_each_arms_own(tmp_path: Path) -> None:
+    """Of four pictures so many are right, seed by seed; losses of two steps in each of two epochs."""
+    targets = np.eye(4)
+    right = {"scratch": (1, 2), "pretrained": (3, 4), "other": (0, 0)}
+    losses = {"scratch": ((4.0, 2.0, 2.0, 1.0), (5.0, 3.0, 2.0, 2.0)), "pretrained": ((1.0, 1.0, 0.5, 0.3),) * 2}
+    cells = [{"arm": "scratch", "key": "scratch-lost", "state": "failed"}]
+    (tmp_path / "cells").mkdir()
+    for arm, seed in product(right, (0, 1)):
+        key = f"{arm}-{seed}"
+        cells.append({"arm": arm, "key": key, "state": "finished"})
+        scores = np.where(np.arange(4)[:, None] < right[arm][seed], targets, np.roll(targets, 1, axis=1))
+        np.savez(tmp_path / "cells" / f"{key}.npz", targets=targets, scores=scores)
+        run = RunFolder.create(tmp_path / "runs" / key, {"kind": "finetune", "options": {}})
+        for step, loss in enumerate(losses.get(arm, [()] * 2)[seed]):
+            run.append_metrics(step=step + 1, epoch=step // 2 + 1, kind="train", **{"network.loss": loss})
+    assert told(paper_runs._classification({"cells": cells}, tmp_path)) == {
+        "accuracy_scratch": {"mean": 37.5, "deviation": 17.68, "seeds": 2},
+        "figure_8_left_scratch": [3.5, 1.75],
+        "accuracy_pretrained": {"mean": 87.5, "deviation": 17.68, "seeds": 2},
+        "figure_8_left_pretrained": [1.0, 0.4],
+    }
+
+
+def test_transfer_is_told_in_percent_with_its_verdict() -> None:
+    study = {
+        "score": "miou",
+        "test": {"pictures": 7},
+        "table": [
+            {"arm": "scratch", "mean": 0.1234, "deviation": 0.01234, "seeds": 2},
+            {"arm": "pretrained", "mean": 0.2, "deviation": None, "seeds": 1},
+        ],
+        "constant": {"miou": 0.05},
+        "checks": [
+            {"name": "learning rates", "words": "Fine."},
+            {"name": "nothing learned", "words": "Nothing learned."},
+        ],
+        "differences": [{"words": "pretrained scores above scratch.", "verdict": "helped"}],
+    }
+    numbers = paper_runs._transfer("segmentation", study)
+    assert told(numbers) == {
+        "measured_miou_scratch": {"mean": 12.34, "deviation": 1.23, "seeds": 2},
+        "measured_miou_pretrained": {"mean": 20.0, "deviation": None, "seeds": 1},
+        "measured_miou_constant": 5.0,
+        "measured_miou_difference": "helped",
+    }
+    assert numbers[-1]["what"] == "pretrained scores above scratch. Nothing learned."
+    assert "7 test pictures" in numbers[0]["what"]
 
 
 def test_what_was_measured_takes_its_place() -> None:

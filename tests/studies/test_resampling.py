@@ -1,7 +1,5 @@
 """Scores under weights are the scores of repeated pictures; their variance is a brute-force bootstrap's."""
 
-import time
-
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
@@ -162,16 +160,6 @@ def test_chance_of_the_pictures_is_no_evidence() -> None:
 def test_new_pictures_and_new_seeds(kind, seeds):
     with_pictures, _ = wrong_verdicts(kind, seeds, 100, 2000)
     assert with_pictures <= 130  # 6.5 %
-
-
-def test_it_is_fast():
-    """345 pictures, six classes, five seeds, 200 draws; the limit leaves room for a slow machine."""
-    rng = np.random.default_rng(7)
-    target = rng.random((345, 6)) < 0.2
-    arm, reference = (resampling.mean_average_precision(target, p) for p in rng.random((2, 5, 345, 6)))
-    begun = time.process_time()
-    picture_variance(arm, reference, 345, replicates=200)
-    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ from sklearn.metrics import average_precision_score
 import pretint
 from pretint.cli import main
 from pretint.errors import DataError, PretintError, RunError
+from pretint.run_folder import hold
 from pretint.studies import study as module
+from pretint.studies.folder import LOCK
 from tests.conftest import Command
 from tests.experiments.tiny_runs import PRETRAIN, arguments
 from tests.studies.conftest import STUDY
@@ -248,6 +250,44 @@ def test_a_changed_option_is_refused_on_resume(study: Path, parted: Path, colori
         pretint.compare(data=parted, out=study, arms=arms, resume=True, **STUDY | {"least_steps": 9})
     with pytest.raises(RunError, match="holds a study already"):
         pretint.compare(data=parted, out=study, arms=arms, **STUDY)
+
+
+def test_two_processes_do_not_run_one_study(study: Path, parted: Path, coloring_run: Path) -> None:
+    before = (study / "study.json").read_bytes()
+    arms = ["again=scratch", f"mine={coloring_run}"]
+    with hold(study / LOCK, "held"), pytest.raises(RunError, match="another process runs this study"):
+        pretint.compare(data=parted, out=study, arms=arms, resume=True, **STUDY)
+    assert (study / "study.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("changed", ["05.png", "25.png"])
+def test_pictures_that_have_changed_are_refused_on_resume(
+    changed: str, study: Path, parted: Path, coloring_run: Path, tmp_path: Path
+) -> None:
+    """One to train on, one to test on: what is finished would stand beside cells of other pictures."""
+    data, out = (Path(shutil.copytree(one, tmp_path / one.name)) for one in (parted, study))
+    document = read(out)
+    document["options"]["data"] = str(data)
+    (out / "study.json").write_text(json.dumps(document))
+    shutil.copy(parted / "00.png", data / changed)
+    arms = ["again=scratch", f"mine={coloring_run}"]
+    with pytest.raises(RunError, match="the pictures have changed since the study was begun"):
+        pretint.compare(data=data, out=out, arms=arms, resume=True, **STUDY)
+
+
+def test_an_arm_that_saw_further_test_pictures_is_not_added(
+    study: Path, parted: Path, coloring_run: Path, tmp_path: Path
+) -> None:
+    """What is finished was scored on them."""
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    for i in (21, 24, *range(6)):
+        shutil.copy(parted / f"{i:02d}.png", pool / f"copy-{i}.png")
+    pretint.pretrain(data=pool, out=tmp_path / "run", **PRETRAIN | {"epochs": 1, "validation": 0})
+    out = shutil.copytree(study, tmp_path / "study")
+    arms = ["again=scratch", f"mine={coloring_run}", f"late={tmp_path / 'run'}"]
+    with pytest.raises(RunError, match=r"2 further test pictures, 21\.png among them"):
+        pretint.compare(data=parted, out=out, arms=arms, resume=True, **STUDY)
 
 
 def test_pictures_that_are_trained_and_tested_on_are_an_error(parted: Path, tmp_path: Path) -> None:

@@ -92,6 +92,35 @@ def test_rates(training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert rates == [3e-4] * 3 + [5e-5] * 6
 
 
+@pytest.mark.parametrize("training", ["multilabel"], indirect=True)
+def test_the_head_alone_learns_faster(training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times the rate, in both phases."""
+    rates: list[dict[str, float]] = []
+    step = Learner.step
+
+    def watched(learner: Learner, factor: float) -> None:
+        step(learner, factor)
+        names = {parameter: name for name, parameter in objective[-1].named_parameters()}
+        rates.append({names[p]: group["lr"] for group in learner.optimizer.param_groups for p in group["params"]})
+
+    def build() -> FineTuning:
+        schedule = Schedule(epochs=2, rate=1e-3, frozen_epochs=1, unfrozen_rate=1e-4, head_factor=10, weight_decay=0.01)
+        objective.append(FineTuning(given().task, given().network, schedule, ("backbone",)))
+        return objective[-1]
+
+    objective: list[FineTuning] = []
+    given, training.objective = training.objective, build
+    monkeypatch.setattr(Learner, "step", watched)
+    training.run(tmp_path / "run")
+    (frozen, *_), (*_, thawed) = rates[:3], rates[3:]
+    head = {name for name, _ in objective[-1].named_parameters() if name.startswith("network.head.")}
+    others = {name for name, _ in objective[-1].named_parameters()} - head
+    assert head
+    assert others
+    assert frozen == pytest.approx(dict.fromkeys(head, 1e-2))
+    assert thawed == pytest.approx(dict.fromkeys(head, 1e-3) | dict.fromkeys(others, 1e-4))
+
+
 def test_from_scratch_nothing_is_frozen(masked: Path) -> None:
     objective = finetuning(masked, "segmentation", (), SCHEDULE).objective()
     assert [(p.epochs, p.frozen, p.rate) for p in objective.phases] == [(3, (), None)]

@@ -21,8 +21,10 @@ from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player,
 from pretint.run_folder import RunFolder
 from pretint.training import checkpoint, progress
 from pretint.training.hardware import start_fabric
+from pretint.training.learners import Learner
 from pretint.training.loop import Loop
 from pretint.training.options import LoopOptions
+from pretint.training.progress import TrainingProgress
 from tests.training.driving import Outcome, StopAfter, StoppingFeed, Training, finetuning, pretraining
 
 
@@ -121,11 +123,63 @@ def test_the_average_of_weights_by_hand(training: Training, tmp_path: Path) -> N
         assert outcome.tensors[f"state/raw/{name}"].item() == toy.weights[-1][name].item()
 
 
-def test_clipping_bounds_the_gradient(training: Training, tmp_path: Path) -> None:
-    outcome = training.run(tmp_path / "run", clip=1e-3)
-    # Adam's second moment is a mean of squared gradients of at most the clip.
-    for name in ("maker", "judge"):
-        assert 0 < outcome.tensors[f"state/{name}/{name}/exp_avg_sq"].item() <= 1e-6
+def test_what_is_scored_is_the_average(training: Training, pictures: Path, tmp_path: Path) -> None:
+    """Not the weights themselves, which are back for the next step."""
+    scored: list[tuple[float, float]] = []
+
+    class Watched(Toy):
+        def meter(self) -> Any:
+            scored.append((self.maker.item(), self.judge.item()))
+            return SimpleNamespace(best=("score", "max"), update=lambda batch: None, compute=lambda: {"score": 1.0})
+
+    training.objective, training.held_out = Watched, pretraining(pictures).held_out
+    toy = _toy(training, tmp_path / "run", ema=0.3)
+    average, expected = (1.0, 1.0), []
+    for step, weights in enumerate(toy.weights, start=1):
+        decay = min(0.3, (1 + step) / (10 + step))
+        now = weights["maker"].item(), weights["judge"].item()
+        average = tuple(decay * before + (1 - decay) * value for before, value in zip(average, now, strict=True))
+        if step in (3, 6):  # ends of epochs
+            expected.append(average)
+    assert scored == [pytest.approx(one, abs=1e-6) for one in expected]
+    assert (toy.maker.item(), toy.judge.item()) == (toy.weights[-1]["maker"].item(), toy.weights[-1]["judge"].item())
+
+
+class Slope(Objective):
+    """A player of two numbers whose mean loss is 3 x + 4 y: its gradient is (3, 4), of norm 5."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.x, self.y = nn.Parameter(torch.tensor(0.0)), nn.Parameter(torch.tensor(0.0))
+
+    @property
+    def players(self) -> dict[str, Player]:
+        return {"one": Player(parts=("x", "y"), optimizer=OptimizerSettings(rate=0.01))}
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return (Phase(name="all", epochs=1),)
+
+    def loss(self, turn: Turn, batch: Batch, shared: Shared) -> Loss:
+        return Loss((3 * self.x + 4 * self.y) * len(batch), len(batch))
+
+
+@pytest.mark.parametrize(("clip", "expected"), [(0.0, (3, 4)), (1.0, (0.6, 0.8)), (4.5, (2.7, 3.6)), (6.0, (3, 4))])
+def test_clipping_bounds_the_norm_of_the_mean_gradient(
+    clip: float, expected: tuple[float, float], training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the player's whole gradient, whose direction stays."""
+    gradients: list[tuple[float, ...]] = []
+    step = Learner.step
+
+    def watched(learner: Learner, factor: float) -> None:
+        gradients.append(tuple(p.grad.item() for p in learner.parameters if p.grad is not None))
+        step(learner, factor)
+
+    monkeypatch.setattr(Learner, "step", watched)
+    training.objective = Slope
+    training.start(tmp_path / "run", clip=clip)
+    assert gradients == [pytest.approx(expected, rel=1e-5)] * 3
 
 
 def test_entries_are_written_every_so_often_and_at_the_end(training: Training, tmp_path: Path) -> None:
@@ -170,6 +224,23 @@ def test_the_speed_is_of_all_steps_and_of_no_saving(
     assert now > 100
 
 
+def test_the_time_left_is_told_by_the_area_of_the_pictures(
+    training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch of three steps at half the side, a quarter of the work, and one at full size: 0.75 and 3 steps at full size."""
+    given: list[Any] = []
+    shown = TrainingProgress.__init__
+
+    def watched(self: TrainingProgress, **settings: Any) -> None:
+        given.append(settings["work"])
+        shown(self, **settings)
+
+    monkeypatch.setattr(TrainingProgress, "__init__", watched)
+    training.size, training.size_at = 32, lambda epoch: (16, 32)[epoch]
+    training.start(tmp_path / "run")
+    assert [given[0](step) for step in range(7)] == [0, 0.25, 0.5, 0.75, 1.75, 2.75, 3.75]
+
+
 def test_the_best_checkpoint_is_of_the_best_score(pictures: Path, tmp_path: Path) -> None:
     outcome = pretraining(pictures).run(tmp_path / "run")
     scores = {e["step"]: e["ab_error"] for e in outcome.metrics if e["kind"] == "validation"}
@@ -188,6 +259,47 @@ class Scored(Toy):
     def meter(self) -> Any:
         value = next(self.scores)
         return SimpleNamespace(best=("score", "max"), update=lambda batch: None, compute=lambda: {"score": value})
+
+
+class Longer(Scored):
+    """Of three epochs."""
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return (Phase(name="all", epochs=3),)
+
+
+def test_the_last_epoch_is_always_validated(pictures: Path, tmp_path: Path) -> None:
+    training = pretraining(pictures)
+    training.objective = lambda: Longer([0.5, 0.6])
+    metrics = training.run(tmp_path / "run", validate_every=2).metrics
+    assert [(e["epoch"], e["score"]) for e in metrics if e["kind"] == "validation"] == [(2, 0.5), (3, 0.6)]
+
+
+def test_a_kill_between_the_two_pointers_is_mended(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last checkpoint is the best, and best.json does not say so yet."""
+    training = pretraining(pictures)
+    training.objective = lambda: Longer([0.5, 0.6, 0.4])
+    point = RunFolder.point
+
+    def killed(run: RunFolder, which: str, step: int, **extra: Any) -> None:
+        if (which, step) == ("best", 6):
+            raise KeyboardInterrupt
+        point(run, which, step, **extra)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "point", killed)
+        with pytest.raises(KeyboardInterrupt):
+            training.start(tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    assert [(run.pointer(which) or {})["step"] for which in ("last", "best")] == [6, 3]
+    training.objective = lambda: Longer([0.4])  # what is still to be validated
+    training.start(tmp_path / "run", resume=True)
+    assert [(run.pointer(which) or {})["step"] for which in ("last", "best")] == [9, 6]
+    assert (run.pointer("best") or {})["value"] == 0.6
+    assert (run.checkpoint("best") / checkpoint.WEIGHTS).is_file()
 
 
 @pytest.mark.parametrize("first", [math.nan, math.inf, -math.inf])

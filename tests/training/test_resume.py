@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from pretint.cli import main
+from pretint.data.feed import Batch
 from pretint.run_folder import RunFolder
 from pretint.training import loop as loop_module
 from pretint.training.loop import Loop
@@ -126,9 +127,23 @@ def test_the_authors_step_resumes(pictures: Path, tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_in_mid_epoch_changes_nothing(
-    trainings: dict[str, Training], whole: dict[str, Outcome], tmp_path: Path
+    trainings: dict[str, Training], whole: dict[str, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainings["pretrain"].run(tmp_path / "run", save_minutes=0.0).assert_equal(whole["pretrain"])
+    """Killed in the second step of the second epoch, after the first was saved."""
+    step = Loop._train_step
+
+    def killed(loop: Loop, micros: list[Batch]) -> None:
+        if loop._step == 4:
+            raise KeyboardInterrupt
+        step(loop, micros)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_train_step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            trainings["pretrain"].start(tmp_path / "run", save_minutes=0.0)
+    assert RunFolder.open(tmp_path / "run").pointer("last") == {"step": 4}
+    trainings["pretrain"].start(tmp_path / "run", resume=True, save_minutes=0.0)
+    Outcome.of(tmp_path / "run").assert_equal(whole["pretrain"])
 
 
 def test_metrics_written_after_the_checkpoint_are_cut(
