@@ -222,3 +222,9 @@ def test_a_full_disk_is_told_with_the_file(run: RunFolder) -> None:
     with files_up_to(60), pytest.raises(ResourceError, match=r"00000007: cannot be written .*make room"):
         _checkpoint(run, 7, "x" * 100)
     assert not run.checkpoint_path(7).exists()
+
+
+def test_a_lock_that_cannot_be_written_is_told(run: RunFolder) -> None:
+    (run.path / "run.lock").mkdir()
+    with pytest.raises(ResourceError, match=r"run\.lock: cannot be written"), run.locked():
+        pass

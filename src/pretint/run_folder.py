@@ -123,8 +123,11 @@ def hold(lock: Path, busy: str) -> Iterator[None]:
 
     Raises:
         RunError: another process holds it; ``busy`` says so.
+        ResourceError: it cannot be written.
     """
-    with lock.open("w") as file:
+    with writing(lock):
+        file = lock.open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

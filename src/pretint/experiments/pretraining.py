@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from pretint.experiments.results import PretrainResult
 from pretint.experiments.starting import Start, begin, feed, once_each, run_loop, scores_of_best, seed_weights
 from pretint.objective import Objective
 from pretint.pretexts.pretext import Pretext, build_pretext
-from pretint.run_folder import MANIFEST, RunFolder, writing
+from pretint.run_folder import MANIFEST, RunFolder, make_folder, write_atomically
 from pretint.training.progress import counting
 
 SAMPLES = 8
@@ -175,8 +176,9 @@ def _samples(
         grid = torch.cat([torch.cat(list(join(batch.lightness, row)), dim=2) for row in rows], dim=1)
         pixels = (grid.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
         path = run.path / "samples" / f"epoch-{epochs:04d}.png"
-        with writing(path):
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(pixels).save(path)
+        content = BytesIO()
+        Image.fromarray(pixels).save(content, format="PNG")
+        make_folder(path.parent)
+        write_atomically(path, content.getvalue())
 
     return draw
