@@ -69,7 +69,7 @@ SETTLING = 100
 
 @dataclass(frozen=True, kw_only=True)
 class PeerOptions(TrainingOptions):
-    """One pretraining of a peer; what is left at 0 is the method's own."""
+    """One pretraining of a peer."""
 
     method: str
     photos: Path
@@ -234,6 +234,7 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=PeerOptions.patch, help="side in pixels of what simmim hides")
     parser.add_argument("--seed", type=int, default=0)
     raise_allocator_thresholds()
+    torch.set_num_threads(1)  # the budget is CPU time on one thread
     pretrain(**vars(parser.parse_args()))
 
 
@@ -241,13 +242,12 @@ def pretrain(
     method: str, photos: Path, out: Path, size: int, passes: int, *,
     batch_size: int = 0, rate: float = PeerOptions.rate, patch: int = PeerOptions.patch, seed: int = 0,
 ) -> Path:  # fmt: skip
-    """One pretraining, on one thread; one that was stopped goes on, one that is finished stays. Gives back the backbone's file."""
+    """One pretraining; one that was stopped goes on, one that is finished stays. Gives back the backbone's file."""
     weights = out / "backbone.safetensors"
     if weights.exists():
         return weights
     if size % 16 or size % patch:
         sys.exit(f"--size {size}: must be a multiple of 16 and of --patch {patch}")
-    torch.set_num_threads(1)
     begun = (out / "run.json").exists()
     options = PeerOptions(
         out=out, resume=begun, method=method, photos=photos, size=size, passes=passes, rate=rate, patch=patch, seed=seed,

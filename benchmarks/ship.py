@@ -57,6 +57,9 @@ def main() -> None:
     folder: Path = arguments.into
     if folder.exists() and not arguments.replace:
         sys.exit(f"{folder}: holds a model already; --replace puts this one in its place")
+    source = open_source(arguments.test)
+    if trained_on(open_trained(arguments.run), source, source.test_split().records) is not False:
+        sys.exit(f"--test {arguments.test}: holds pictures of the training, or nobody can tell; choose others")
     unfinished = folder.with_name(".model.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     weights = unfinished / shipped.WEIGHTS
@@ -70,10 +73,6 @@ def main() -> None:
         )
     if "vivid" not in result.description.get("settings", {}):
         print("this model has no setting vivid; its card says nothing of one", file=sys.stderr)
-    source = open_source(arguments.test)
-    if trained_on(open_trained(arguments.run), source, source.test_split().records) is not False:
-        shutil.rmtree(unfinished)
-        sys.exit(f"--test {arguments.test}: holds pictures of the training, or nobody can tell; choose others")
     keep_training(RunFolder.open(Path(arguments.run)), result.description, unfinished)
     by_picture: Scores = {}
 

@@ -1,5 +1,7 @@
 """What ``auto`` takes, on machines that are made up."""
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -37,12 +39,15 @@ def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     ],
     indirect=["machine"],
 )
-def test_auto_takes_what_the_machine_is_fast_in(accelerator: str, kind: str, precision: str) -> None:
-    asked = LoopOptions(accelerator=accelerator, precision="auto")  # type: ignore[arg-type]
+def test_auto_takes_what_the_machine_is_fast_in(
+    accelerator: Literal["auto", "cpu", "cuda", "mps"], kind: str, precision: str
+) -> None:
+    fixed: Literal["float32", "bf16"]
+    asked = LoopOptions(accelerator=accelerator, precision="auto")
     assert kind_of_device(asked) == kind
     assert choose_precision(asked)[0] == precision
     for fixed in ("float32", "bf16"):
-        given = LoopOptions(accelerator=accelerator, precision=fixed)  # type: ignore[arg-type]
+        given = LoopOptions(accelerator=accelerator, precision=fixed)
         assert choose_precision(given) == (fixed, "asked for")
 
 
