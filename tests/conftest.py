@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ from PIL import Image
 
 import pretint
 from tests.experiments.tiny_runs import FINETUNE, PRETRAIN
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""What a shell starts in the background inherits an ignored Ctrl-C, and then no test of a stop could stop anything."""
 
 pytest.register_assert_rewrite("tests.pretexts.promises", "tests.training.driving")
 
