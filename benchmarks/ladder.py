@@ -6,7 +6,8 @@
 DATA holds ``photos/`` (unlabelled), ``voc/`` (Pascal VOC layout, six classes) and ``medical/`` (images, masks, train.txt,
 test.txt). RUNS holds runs and studies; what is finished there is not run again, and what was stopped goes on. Stages:
 
-    rungs   64 px, one pretraining each, three seeds of multilabel with a tenth of the labels, and linear probes
+    costs   what a pretraining of each rung and of each peer costs, timed on the CPU (costs.py)
+    rungs   64 px, one pretraining each, seeds of multilabel with a tenth of the labels, and linear probes
     peers   other methods (peers.py) on the same backbone and pictures, at the cost of rung `one-cycle`, in the same study; each with
             the settings that did best in short trials, by probes on held-out training pictures
     best    three pretrainings of recipe `best`, at 96 px
@@ -18,14 +19,12 @@ The studies' numbers are kept in benchmarks/results/ladder-*.json, and the page 
 
 import argparse
 import json
-import math
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import costs
 import held_out_probes
-import numpy as np
 import peers
 import torch
 from first_results import CLASSES, RESULTS, about, keep
@@ -36,20 +35,23 @@ import pretint
 from pretint.experiments.environment import environment
 from pretint.run_folder import RunFolder
 
-RATES = (0.00006, 0.00017, 0.0005, 0.0015)
+RATES = (0.00017, 0.0005, 0.0015, 0.0045)
 """Tried for each arm at the ends; on the ladder, where each arm counts, the three that `compare` takes by itself."""
+SEARCHED_AT = 0.5
+"""Share of the labels at which the rates for labels of whole pictures are tried: with 5 % of them, rates a factor of 25 apart differ by
+half a point of mAP on held-out pictures, for either arm. For masks it is all of them."""
 ENDS: dict[str, dict[str, Any]] = {
     "multilabel": {
-        "task": "multilabel", "classes": CLASSES, "test": "val", "fractions": [0.05, 0.1, 0.25, 0.5, 1.0], "search_fraction": 0.5,
+        "task": "multilabel", "classes": CLASSES, "test": "val", "fractions": [0.05, 0.1, 0.25, 0.5, 1.0],
+        "search_fraction": SEARCHED_AT,
     },
     "segmentation": {
         "task": "segmentation", "classes": CLASSES, "split": "trainaug", "test": "val", "fractions": [0.1, 1.0], "search_fraction": 1.0,
     },
     "medical": {"task": "segmentation", "test": "test", "fractions": [0.1, 1.0], "search_fraction": 1.0},
 }  # fmt: skip
-"""Rates are chosen where labels tell them apart: with 5 % of them, rates a factor of 25 apart differ by half a point of mAP on
-held-out pictures, for either arm."""
-STAGES = ("rungs", "peers", "best", *ENDS)
+RUNG_SEEDS = 3
+STAGES = ("costs", "rungs", "peers", "best", *ENDS)
 
 
 def main() -> None:
@@ -60,28 +62,31 @@ def main() -> None:
     parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES)
     rungs = [rung.name for rung in RUNGS]
     parser.add_argument("--only", nargs="+", default=rungs, choices=rungs, metavar="RUNG", help="of the ladder's rungs")
-    parser.add_argument(
-        "--jobs", type=int, default=-1, help="cells of best's studies side by side, see `pretint compare`"
-    )
-    parser.add_argument(
-        "--seeds", type=int, default=2 * PRETRAININGS,
-        help="repetitions of best's studies, which take its pretrainings in turn; more may follow later",
-    )  # fmt: skip
+    parser.add_argument("--jobs", type=int, default=-1, help="cells of a study side by side, see `pretint compare`")
     parser.add_argument("--workers", type=int, default=-1, help="processes that read pictures for each of these cells")
+    parser.add_argument(
+        "--seeds", type=int, default=0,
+        help=f"repetitions, {RUNG_SEEDS} on the ladder and {2 * PRETRAININGS} at the ends by default; more may follow later",
+    )  # fmt: skip
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    torch.set_num_threads(1)  # what a pretraining costs is told as CPU time on one thread
+    torch.set_num_threads(1)
     data, runs = arguments.data, arguments.runs
+    how = {"jobs": arguments.jobs, "loop": {"workers": arguments.workers}}
+    rung_how = {**how, "seeds": arguments.seeds or RUNG_SEEDS}
+    if "costs" in arguments.stages:
+        costs.measure(data / "photos")
     if "rungs" in arguments.stages:
         for rung in RUNGS:
             if rung.name in arguments.only:
                 pretrain(rung.name, photos(data, runs, SHARES.get(rung.name, 1)), runs, rung.options)
-                climb(data, runs)
+                climb(data, runs, **rung_how)
     if "peers" in arguments.stages:
         for method in peers.PEERS:
             settings = best_settings(method, data, runs)
-            peers.pretrain(method, data / "photos", runs / method, SIZE, PASSES, **settings)
-            climb(data, runs)
+            epochs = costs.passes_of_peer(method, settings, PASSES)
+            peers.pretrain(method, data / "photos", runs / method, SIZE, epochs, **settings)
+            climb(data, runs, **rung_how)
     if "best" in arguments.stages:
         for run in bests(runs):
             pretrain(run.name, data / "photos", runs, {**BEST, "seed": int(run.name[-1])})
@@ -90,7 +95,7 @@ def main() -> None:
             best = "best=" + ",".join(map(str, bests(runs)))
             study(
                 name, runs, data=data / ("medical" if name == "medical" else "voc"), backbone="residual", size=96, arms=[best],
-                seeds=arguments.seeds, rates=RATES, jobs=arguments.jobs, loop={"workers": arguments.workers}, **options,
+                seeds=arguments.seeds or 2 * PRETRAININGS, rates=RATES, **how, **options,
             )  # fmt: skip
     PAGE.write_text(page())
 
@@ -102,10 +107,9 @@ def best_settings(method: str, data: Path, runs: Path) -> dict[str, Any]:
     for settings in peers.TRIED[method]:
         if any((row["method"], row["settings"]) == (method, settings) for row in rows):
             continue
-        named = "-".join(f"{name}{value:g}" for name, value in settings.items())
-        weights = peers.pretrain(
-            method, data / "photos", runs / "trials" / f"{method}-{named}", SIZE, peers.TRIED_PASSES, **settings
-        )
+        epochs = costs.passes_of_peer(method, settings, peers.TRIED_PASSES)
+        out = runs / "trials" / costs.peer_name(method, settings)
+        weights = peers.pretrain(method, data / "photos", out, SIZE, epochs, **settings)
         found = [
             held_out_probes.probes(peers.load(weights), data / "voc", SIZE, seed) for seed in held_out_probes.SEEDS
         ]
@@ -119,7 +123,7 @@ def best_settings(method: str, data: Path, runs: Path) -> dict[str, Any]:
     return best
 
 
-def climb(data: Path, runs: Path) -> None:
+def climb(data: Path, runs: Path, **how: Any) -> None:
     """Add to the study what was pretrained since; cells that are finished are not run again."""
     done = [rung for rung in RUNGS if finished(runs / rung.name)]
     names = {rung.name for rung in done}
@@ -132,7 +136,7 @@ def climb(data: Path, runs: Path) -> None:
             arms.append(f"{method}={weights}@planes=RGB" + (f"@against={TIMED}" if TIMED in names else ""))
     study(
         "rungs", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val", backbone="residual", decoder="hypercolumn",
-        size=SIZE, arms=arms, fractions=[0.1], seeds=3, least_steps=300, modes=["finetune", "linear"],
+        size=SIZE, arms=arms, fractions=[0.1], search_fraction=SEARCHED_AT, least_steps=300, modes=["finetune", "linear"], **how,
     )  # fmt: skip
 
 
@@ -168,23 +172,15 @@ def study(name: str, runs: Path, **options: Any) -> None:
 
 
 def made(run: Path) -> dict[str, Any]:
-    """How a pretraining was made, and how it ended; ``run`` is its folder, or the file of weights in it."""
+    """How a pretraining was made, its name in costs.py, and how it ended; ``run`` is its folder, or the file of weights in it."""
     run = run.parent if run.suffix == ".safetensors" else run
     folder = RunFolder.open(run)
     entries, pictures = folder.metrics(), folder.manifest["data"]["training"]
     validations = [entry for entry in entries if entry["kind"] == "validation"]
-    return {**about(run), "pictures": pictures, "cpu_seconds": folder.manifest.get("cpu_seconds"),
-            "undisturbed": undisturbed(entries, pictures),
-            "held_out": validations[-1] if validations else None}  # fmt: skip
-
-
-def undisturbed(entries: Sequence[dict[str, Any]], pictures: int) -> float:
-    """Seconds of training at the speed of each pass's least disturbed tenth of steps: other programs ran beside it."""
-    passes: dict[int, list[float]] = {}
-    for entry in entries:
-        if entry["kind"] == "train" and entry.get("pictures_per_second"):
-            passes.setdefault(math.ceil(entry["epoch"]), []).append(entry["pictures_per_second"])
-    return round(sum(pictures / float(np.quantile(speeds, 0.9)) for speeds in passes.values()), 1)
+    options, name = folder.manifest["options"], run.name
+    if method := options.get("method"):
+        name = costs.peer_name(method, {key: options[key] for key in peers.TRIED[method][0]})
+    return {**about(run), "costs": name, "pictures": pictures, "held_out": validations[-1] if validations else None}
 
 
 def photos(data: Path, runs: Path, share: int) -> Path:

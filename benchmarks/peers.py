@@ -1,6 +1,6 @@
 """Two other ways to pretrain the same backbone, for docs/study.md: written from their papers, and no part of the product.
 
-    python benchmarks/peers.py simclr --photos DATA/photos --out RUNS/simclr --size 64 --passes 15
+    python benchmarks/peers.py simclr --photos DATA/photos --out RUNS/simclr --size 64 --epochs 15
 
 simclr      Chen, Kornblith, Norouzi, Hinton 2020, *A Simple Framework for Contrastive Learning of Visual Representations*
             (arXiv 2002.05709): two views of each picture (random resized crop, mirroring, colour jitter of strength 0.5 with
@@ -13,19 +13,15 @@ simmim      Xie et al. 2022, *SimMIM: a Simple Framework for Masked Image Modeli
             35 % of the area or more, as in pretint's recipes (theirs: 67 %).
 
 Both see colour, as in their papers, and go through pretint's own loop, so that precision, schedule and resuming are those of
-the pretraining that they are held against. The budget is what --passes passes of recipe `bins` at that size cost: the CPU time of a
-few steps of both, on one thread and in turn, says how many passes that makes. In the end the batch norms' averages are made anew
-from whole, unchanged pictures (Wu and Johnson 2021, *Rethinking "Batch" in BatchNorm*, arXiv 2105.07576, section 3), since frozen
-features are read with them.
+the pretraining that they are held against; costs.py says how many passes cost as much as that. In the end the batch norms' averages
+are made anew from whole, unchanged pictures (Wu and Johnson 2021, *Rethinking "Batch" in BatchNorm*, arXiv 2105.07576, section 3),
+since frozen features are read with them.
 """
 
 import argparse
 import math
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,34 +31,21 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from pretint import recipe
 from pretint.color import standardize_rgb
 from pretint.data.feed import Batch, Feed
 from pretint.data.layouts import open_pool
-from pretint.data.record import Record
 from pretint.data.views import ViewOptions
 from pretint.experiments.options import TrainingOptions
 from pretint.experiments.starting import begin, feed, run_loop, seed_weights
 from pretint.networks.residual import Options as ResidualOptions
 from pretint.networks.residual import ResidualEncoder
 from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
-from pretint.pretexts.pretext import build_pretext
-from pretint.run_folder import RunFolder
-from pretint.speed.product_steps import DirectedFeed
-from pretint.speed.work import values_of
 from pretint.training.allocator import raise_allocator_thresholds
-from pretint.training.loop import Loop
 from pretint.training.options import LoopOptions
 
 JITTER = 0.5
 TEMPERATURE = 0.5
 HIDDEN = 0.6
-TURNS = 3
-"""How often the speeds of both are taken."""
-TRIAL = 10
-"""Steps of one taking."""
-WARM = 3
-"""The first of them, which do not count."""
 SETTLING = 100
 """Batches that the batch norms' averages are made from in the end."""
 
@@ -73,8 +56,6 @@ class PeerOptions(TrainingOptions):
 
     method: str
     photos: Path
-    passes: int
-    """Of recipe `bins` at this size, whose cost is the budget."""
     rate: float = 0.002
     patch: int = 8
     """Side in pixels of what SimMIM hides; the paper's is a sixth of the picture's."""
@@ -224,9 +205,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument(
-        "--passes", type=int, required=True, help="of recipe bins at that size, whose cost is the budget"
-    )
+    parser.add_argument("--epochs", type=int, required=True, help="passes over the photos")
     parser.add_argument(
         "--batch-size", type=int, default=0, help="128 for simclr, which needs others to tell apart; else 32"
     )
@@ -234,29 +213,33 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=PeerOptions.patch, help="side in pixels of what simmim hides")
     parser.add_argument("--seed", type=int, default=0)
     raise_allocator_thresholds()
-    torch.set_num_threads(1)  # the budget is CPU time on one thread
     pretrain(**vars(parser.parse_args()))
 
 
-def pretrain(
-    method: str, photos: Path, out: Path, size: int, passes: int, *,
-    batch_size: int = 0, rate: float = PeerOptions.rate, patch: int = PeerOptions.patch, seed: int = 0,
-) -> Path:  # fmt: skip
-    """One pretraining; one that was stopped goes on, one that is finished stays. Gives back the backbone's file."""
+def options_of(
+    method: str, photos: Path, out: Path, size: int, epochs: int, *,
+    batch_size: int = 0, rate: float = PeerOptions.rate, patch: int = PeerOptions.patch, seed: int = 0, workers: int = 0,
+) -> PeerOptions:  # fmt: skip
+    """The options of a pretraining; one that was begun in ``out`` goes on."""
+    if size % 16 or size % patch:
+        sys.exit(f"--size {size}: must be a multiple of 16 and of --patch {patch}")
+    return PeerOptions(
+        out=out, resume=True, method=method, photos=photos, size=size, epochs=epochs, rate=rate, patch=patch, seed=seed,
+        batch_size=batch_size or (128 if method == "simclr" else 32),
+        loop=LoopOptions(schedule="one-cycle", workers=workers),
+    )  # fmt: skip
+
+
+def pretrain(method: str, photos: Path, out: Path, size: int, epochs: int, **settings: Any) -> Path:
+    """One pretraining; one that was stopped goes on, one that is finished stays. Gives back the backbone's file.
+
+    ``settings`` as for `options_of`.
+    """
     weights = out / "backbone.safetensors"
     if weights.exists():
         return weights
-    if size % 16 or size % patch:
-        sys.exit(f"--size {size}: must be a multiple of 16 and of --patch {patch}")
-    begun = (out / "run.json").exists()
-    options = PeerOptions(
-        out=out, resume=begun, method=method, photos=photos, size=size, passes=passes, rate=rate, patch=patch, seed=seed,
-        batch_size=batch_size or (128 if method == "simclr" else 32), loop=LoopOptions(schedule="one-cycle", workers=0),
-        epochs=RunFolder.open(out).manifest["options"]["epochs"] if begun else 1,
-    )  # fmt: skip
+    options = options_of(method, photos, out, size, epochs, **settings)
     records = open_pool([photos], None, None)
-    if not begun:
-        options = replace(options, epochs=_passes(options, records))
     start = begin("peer", options, quiet=False)
     with start.holding():
         start.note(data={"training": len(records)})
@@ -264,7 +247,7 @@ def pretrain(
         training = feed(start, pictures(options), records)
         run_loop(start, options, peer, training, None)
         settle(peer.backbone, feed(start, replace(options, view=WHOLE), records))
-        save_file({name: tensor.contiguous() for name, tensor in peer.backbone.state_dict().items()}, weights)
+        save_file({name: tensor.cpu().contiguous() for name, tensor in peer.backbone.state_dict().items()}, weights)
     return weights
 
 
@@ -280,44 +263,14 @@ def settle(backbone: ResidualEncoder, training: Feed) -> None:
     norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
     before = [norm.momentum for norm in norms]
     backbone.train()
+    device = backbone.conv1.weight.device
     with torch.no_grad():
         for number, batch in enumerate(training.batches(0, min(SETTLING, training.steps_per_epoch)), start=1):
             for norm in norms:
                 norm.momentum = 1 / number  # all batches count alike, and the first replaces what was there
-            backbone(batch.planes("RGB"))
+            backbone(batch.to(device).planes("RGB"))
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
-
-
-def _passes(options: PeerOptions, records: Sequence[Record]) -> int:
-    """Passes for the budget, by the CPU time of a few steps of recipe `bins` and of the peer, in turn."""
-    ours = values_of("bins", size=options.size)
-    its = replace(options, batch_size=ours["batch_size"], view=recipe.fill(ViewOptions, ours["view"], "view"))
-    ratios = []
-    for _ in range(TURNS):
-        seed_weights(options.seed)
-        speed = _speed(build_pretext({**ours, "epochs": 1}), its, records)
-        own = _speed(build(options), pictures(options), records)
-        ratios.append(own / speed)
-        print(f"{own:.1f} pictures a CPU second, recipe bins {speed:.1f}", flush=True)
-    return max(1, round(options.passes * statistics.median(ratios)))
-
-
-def _speed(objective: Objective, options: PeerOptions, records: Sequence[Record]) -> float:
-    """Pictures a CPU second of a few steps, reading included."""
-    clock: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        start = begin("peer", replace(options, out=Path(folder) / "trial", epochs=TRIAL), quiet=True)
-        read = feed(start, replace(options, epochs=TRIAL), records)
-
-        def watched() -> Iterator[Batch]:
-            for batch in read.batches(0, TRIAL):
-                yield batch
-                clock.append(time.process_time())  # what is behind a yield has been trained on
-
-        directed = DirectedFeed(options.batch_size, options.size, watched)
-        Loop(objective, directed, None, start.run, options.loop, options.seed, start.fabric, quiet=True).train()
-    return options.batch_size * (len(clock) - WARM) / (clock[-1] - clock[WARM - 1])
 
 
 if __name__ == "__main__":

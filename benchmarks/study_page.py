@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import costs
 from rungs import PASSES, PRETRAININGS, RUNGS, TIMED
 
 from pretint.pages.lines import Line, line_chart
@@ -133,7 +134,7 @@ def rung_lines(done: dict[str, Any]) -> list[str]:
         f"`--stages rungs peers`: 64 px, {PASSES} passes over the unlabelled photos where nothing else is said, one pretraining each; then",
         f"multilabel on six VOC classes with a tenth of the labels, seeds {done['seeds']} of the fine-tuning, {done['test']['pictures']} test",
         f"pictures, mAP in points. {stamp(done)}. Probes are linear, on frozen features, at the best depth by their mean over seeds.",
-        "Minutes of pretraining are CPU time on one thread; those with ~ were not counted so, and are told from each pass's fastest steps.",
+        f"Minutes of pretraining are what it costs on one CPU thread, timed apart from the trainings: `--stages costs`, {where(costs.document())}.",
         "A star stands behind a difference that holds after Holm's correction. SimCLR (Chen et al. 2020) and SimMIM (Xie et al. 2022) are",
         "`benchmarks/peers.py`: the same backbone and photos, in colour, for the CPU time of "
         + f"`{TIMED}`; they should come out below it.",
@@ -257,8 +258,8 @@ def picture(name: str, chart: str, alternative: str) -> str:
 
 
 def minutes(made: dict[str, Any]) -> str:
-    """What a pretraining cost; other programs ran beside it, so no wall time."""
-    return f"{made['cpu_seconds'] / 60:.0f}" if made.get("cpu_seconds") else f"~{made['undisturbed'] / 60:.0f}"
+    """What a pretraining costs on one thread of a CPU."""
+    return f"{costs.seconds_a_picture(made['costs']) * made['pictures'] * made['epochs'] / 60:.0f}"
 
 
 def gap(done: dict[str, Any], arm: str, reference: str | None) -> str:

@@ -115,9 +115,7 @@ def test_a_pretraining_ends_in_a_backbone_for_whole_pictures(method: str, tmp_pa
     for number in range(24):
         picture = colours.integers(0, 256, size=(5, 5, 3), dtype=np.uint8)
         Image.fromarray(picture).resize((40, 40)).save(photos / f"{number:02d}.png")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(peers, "TURNS", 1)
-        weights = peers.pretrain(method, photos, tmp_path / "run", 32, 1, batch_size=8)
+    weights = peers.pretrain(method, photos, tmp_path / "run", 32, 4, batch_size=8)
     backbone = peers.load(weights).eval()
     first: list[Tensor] = []
     backbone.bn1.register_forward_pre_hook(lambda _, values: first.append(values[0]))
@@ -126,5 +124,5 @@ def test_a_pretraining_ends_in_a_backbone_for_whole_pictures(method: str, tmp_pa
     variance = first[0].var(dim=(0, 2, 3))
     assert torch.allclose(backbone.bn1.running_var, variance, rtol=0.35)
     changed = weights.stat().st_mtime_ns
-    assert peers.pretrain(method, photos, tmp_path / "run", 32, 1) == weights
+    assert peers.pretrain(method, photos, tmp_path / "run", 32, 4) == weights
     assert weights.stat().st_mtime_ns == changed
