@@ -176,19 +176,32 @@ def card(
 
 
 def transfer(studies: list[dict[str, Any]]) -> list[str]:
-    """Differences from scratch of the studies' arms, in points."""
+    """Scores of the studies' arms and their differences from scratch, in points."""
     if not studies:
         return []
-    lines = ["Against the same network from scratch, in points, 95 % intervals (`pretint compare`):", ""]
-    lines += ["| task | arm | labels | difference | interval | verdict |", "|---|---|---|---|---|---|"]
+    lines = [
+        "`pretint compare` against the same network from scratch: scores and differences in points, with 95 % intervals. Where an arm",
+        "stands for several pretrainings of one recipe, this model is the first of them.",
+        "",
+        "| task | arm | labels | score | scratch | difference | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for study in studies:
+        cells = {(row["arm"], row["mode"], row["depth"], row["fraction"]): told(row) for row in study["table"]}
         for row in study["differences"]:
-            span = "" if row["low"] is None else f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
+            place = row["mode"], row["depth"], row["fraction"]
+            its, other = (cells[arm, *place] for arm in (row["arm"], row["reference"]))
             lines.append(
-                f"| {study['title']} | {row['arm']}, {row['mode']} | {row['fraction']:.0%} | {100 * row['mean']:+.1f} | {span} "
+                f"| {study['title']} | {row['arm']}, {row['mode']} | {row['fraction']:.0%} | {its} | {other} | {told(row, '+')} "
                 f"| {row['verdict']} |"
             )
     return lines
+
+
+def told(row: dict[str, Any], sign: str = "") -> str:
+    """A mean in points with its interval."""
+    span = "" if row["low"] is None else f" ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    return f"{100 * row['mean']:{sign}.1f}{span}"
 
 
 def interval(values: Any, digits: int) -> str:

@@ -43,6 +43,17 @@ GROWTH = (
 """Heading, name, axis, and where each rung stands on it."""
 
 
+BY_HAND = {
+    "multilabel": ("--task multilabel --data DATA/voc --classes cat cow dog horse person sheep", "voc --split val"),
+    "segmentation": (
+        "--task segmentation --data DATA/voc --split trainaug --classes cat cow dog horse person sheep",
+        "voc --split val",
+    ),
+    "medical": ("--task segmentation --data DATA/medical", "medical"),
+}
+"""Options of a fine-tuning as a study's cells have them, and what it is scored on."""
+
+
 def page() -> str:
     """docs/study.md from the results that are there."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("ladder-*.json"))}
@@ -271,6 +282,7 @@ def gap(done: dict[str, Any], arm: str, reference: str | None) -> str:
 def end_lines(name: str, done: dict[str, Any]) -> list[str]:
     """One comparison at the end of the ladder: table, sentences, and the curve over labels."""
     rows = [row for row in done["table"] if row["mode"] == "finetune"]
+    rate = next(arm["rate"] for arm in done["arms"] if arm["name"] == "best")
     lines = [
         f"## At the end: {name}",
         "",
@@ -284,6 +296,9 @@ def end_lines(name: str, done: dict[str, Any]) -> list[str]:
             f"| {100 * row['low']:.1f} to {100 * row['high']:.1f} |"
             for row in rows
         ),
+        "",
+        f"One of them by hand, the shipped model with all labels: `pretint finetune {BY_HAND[name][0]} --size 96 --rate {rate:g} --init pretint",
+        f"--out RUN`, then `pretint evaluate RUN --data DATA/{BY_HAND[name][1]}`.",
         "",
         *(
             f"- {row['fraction']:.0%} of the labels: {row['words']}"

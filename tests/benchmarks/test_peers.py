@@ -5,14 +5,14 @@ import math
 from pathlib import Path
 
 import numpy as np
+import peers
 import pytest
 import torch
+from peers import grey as luma
+from peers import jitter, nt_xent, view
 from PIL import Image
 from torch import Tensor
 
-from benchmarks import peers
-from benchmarks.peers import grey as luma
-from benchmarks.peers import jitter, nt_xent, view
 from pretint.color import standardize_rgb
 from pretint.data.feed import Batch
 from pretint.objective import Turn

@@ -114,6 +114,14 @@ def test_one_seed_has_no_interval():
     assert saved.words.endswith("(one seed: no interval).")
 
 
+def test_pretrainings_are_not_called_seeds():
+    noisy = [[0.5, 0.5, 0.5], [0.55, 0.6, 0.62], [0.7, 0.72, 0.6]]
+    saved = labels_saved([0.1, 0.3, 1], [0.4, 0.6, 0.8], noisy, unit="pretraining")
+    assert saved.words.endswith("(95 % interval open at both ends: 3 pretrainings cannot tell).")
+    one = labels_saved([0.1, 0.3, 1], [0.6], [[0.5], [0.6], [0.7]], unit="pretraining")
+    assert one.words.endswith("(one pretraining: no interval).")
+
+
 def test_pictures_widen_the_interval():
     rng = np.random.default_rng(1)
     pretrained = power_law(FIVE, 0.5)[:, None] + rng.normal(0, 0.003, (5, 5))

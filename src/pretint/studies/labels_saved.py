@@ -56,6 +56,7 @@ def labels_saved(
     pictures: int | None = None,
     arm: str = "the arm",
     reference: str = "scratch",
+    unit: str = "seed",
 ) -> LabelsSaved:
     """The fraction of labels at which the pretrained arm reaches scratch's score with all labels.
 
@@ -80,6 +81,8 @@ def labels_saved(
         pictures: number of test pictures behind it.
         arm: what the pretrained arm is called.
         reference: what scratch is called.
+        unit: what the n scores are of: "seed", or "pretraining" where each is a mean over the seeds of one.
+
     Raises:
         ValueError: fractions do not ascend to 1, shapes do not fit, or a score is not a finite number.
     """
@@ -98,7 +101,7 @@ def labels_saved(
         half = half_width(variance, n, picture_variance, pictures, tail=(1 - _CONFIDENCE) / 2) + doubt
         lower, upper = _unread_bounds(x, grid, mean - half, mean + half, unread)
         low, high = _limits(asked, lower, upper)
-    said = _words(fraction, already, low, high, shares, n, arm, reference)
+    said = _words(fraction, already, low, high, shares, n, arm, reference, unit)
     return LabelsSaved(fraction=fraction, low=low, high=high, already=already, words=said)
 
 
@@ -187,6 +190,7 @@ def _words(
     n: int,
     arm: str,
     reference: str,
+    unit: str,
 ) -> str:
     goal = f"what {reference} scores with all"
     if fraction is not None:
@@ -196,10 +200,10 @@ def _words(
     else:
         says = f"even with all labels, {arm} scores less than {goal}"
     if n == 1:
-        return f"{says} (one seed: no interval)."
+        return f"{says} (one {unit}: no interval)."
     name = f"{100 * _CONFIDENCE:g} % interval"
     if low is None and high is None:
-        return f"{says} ({name} open at both ends: {n} seeds cannot tell)."
+        return f"{says} ({name} open at both ends: {n} {unit}s cannot tell)."
     if low is None:
         return f"{says} ({name}: at most {_percent(high)})."
     if high is None:

@@ -212,9 +212,13 @@ class Results:
             comparisons = sum(one.p is not None for _, one in family)
             for (where, one), p_holm in zip(family, adjusted.tolist(), strict=True):
                 verdict = statistics.verdict(one, p_holm)
-                unit = "pretraining" if one.n < self.options.seeds else "seed"
                 words = statistics.words(
-                    one, verdict, arm=where["arm"], reference=where["reference"], comparisons=comparisons, unit=unit
+                    one,
+                    verdict,
+                    arm=where["arm"],
+                    reference=where["reference"],
+                    comparisons=comparisons,
+                    unit=self._unit(one.n),
                 )
                 rows.append(
                     {**where, "seeds": one.n, "mean": one.mean, "deviation": one.deviation, "low": one.low,
@@ -244,20 +248,26 @@ class Results:
                 if known is None:
                     continue
                 variance, pictures = known
+                full = _by_pretraining(len(arm.inits), others[1])
                 saved = labels_saved(
                     fractions,
-                    _by_pretraining(len(arm.inits), others[1]),
+                    full,
                     [_by_pretraining(len(arm.inits), mine[fraction]) for fraction in fractions],
                     picture_variance=variance,
                     pictures=pictures,
                     arm=arm.name,
                     reference=arm.reference or "",
+                    unit=self._unit(len(full)),
                 )
                 rows.append(
                     {"arm": arm.name, "reference": arm.reference, "mode": mode, "depth": depth,
                      "fraction": saved.fraction, "low": saved.low, "high": saved.high, "already": saved.already, "words": saved.words}
                 )  # fmt: skip
         return rows
+
+    def _unit(self, count: int) -> str:
+        """What so many independent scores are of."""
+        return "pretraining" if count < self.options.seeds else "seed"
 
 
 def _by_pretraining(several: int, cells: Sequence[Cell]) -> list[float]:

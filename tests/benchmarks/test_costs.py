@@ -1,0 +1,39 @@
+"""What pretrainings cost, as the study counts it."""
+
+import json
+from pathlib import Path
+
+import costs
+import peers
+import pytest
+from rungs import GROWING, ONE_CYCLE
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (ONE_CYCLE, 64),
+        # From 32 px in steps of 16 over 11 of 15 epochs: 6 at 32, 5 at 48, then 4 at 64.
+        (GROWING, (6 * 32 + 5 * 48 + 4 * 64) / 15),
+    ],
+    ids=["one size", "growing"],
+)
+def test_each_size_counts_as_many_epochs_as_it_is_trained_on(
+    options: dict[str, object], expected: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(costs, "_seconds", lambda build, options, reading, side, records: side)
+    assert costs.seconds(costs.rung_training(options, tmp_path), []) == pytest.approx(expected)
+
+
+def test_a_peer_gets_as_many_passes_as_the_budget_pays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = peers.TRIED["simclr"][0]
+    name = costs.peer_name("simclr", settings)
+    path = tmp_path / "costs.json"
+    rows = {
+        "one-cycle": {"reference": [0.01, 0.012, 0.011], "ratios": [1.0, 1.1, 0.9]},
+        name: {"reference": [0.011], "ratios": [1.5, 9, 1.4]},
+    }
+    path.write_text(json.dumps({"costs": rows}))
+    monkeypatch.setattr(costs, "PATH", path)
+    assert costs.passes_of_peer("simclr", settings, 15) == 10
+    assert costs.seconds_a_picture(name) == pytest.approx(1.5 * 0.011)  # the middle of all timings of the reference
