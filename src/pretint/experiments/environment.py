@@ -64,7 +64,8 @@ def resumptions(environments: Sequence[Mapping[str, Any]]) -> list[str]:
     told = []
     for before, now in pairwise(environments):
         where = ", ".join(f"{now[name]} {words}" for name, words in _PLACES.items() if words and name in now)
-        told.append(f"after {where or 'a stop'} ({now['since']}): {changes(before, now)}")
+        if changed := changes(before, now):
+            told.append(f"after {where or 'a stop'} ({now['since']}): {changed}")
     return told
 
 

@@ -144,9 +144,15 @@ def of_failures(failed: Mapping[str, str]) -> list[Finding]:
     return [_finding("cells that failed", "warning", words)]
 
 
-def of_environments(head: Mapping[str, Any]) -> list[Finding]:
-    """Whether the study's cells were computed by one code on one machine."""
-    told = resumptions(head.get("environments", []))
+def of_environments(environments: Sequence[Mapping[str, Any]], cells: int) -> list[Finding]:
+    """Whether the study's cells, of which so many are finished, were computed by one code on one machine.
+
+    An environment in which no cell was finished, where a study was only summed up for instance, changes no score.
+    """
+    ends = [*(one.get("cells", 0) for one in environments[1:]), cells]
+    told = resumptions(
+        [one for one, end in zip(environments, ends, strict=True) if end > one.get("cells", 0)] if environments else []
+    )
     if not told:
         return []
     words = f"The study went on in another environment {'; and '.join(told)}. Arms compared across it may differ by that alone."

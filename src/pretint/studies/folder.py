@@ -98,6 +98,10 @@ class StudyFolder:
             return None
         return content
 
+    def finished(self) -> int:
+        """How many pieces of work are done."""
+        return len(list((self.path / "cells").glob("*.json")))
+
     def pictures_of(self, key: str) -> Path:
         """Where the scores picture by picture of a cell lie."""
         return self.path / "cells" / f"{key}.npz"

@@ -145,7 +145,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
             },
         }
         study = _Study(options, folder, arms, classes, test, without, pictures, head, {})
-        return _run(study, [*findings, *checks.of_environments(head), *checks.of_pretrainings(arms)], quiet)
+        return _run(study, [*findings, *checks.of_pretrainings(arms)], quiet)
 
 
 def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict[str, Any]:
@@ -156,9 +156,10 @@ def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict
     failed: dict[str, str] = {}
 
     def write(state: str, compute: bool = False) -> dict[str, Any]:
+        here = checks.of_environments(study.head.get("environments", []), folder.finished())
         document = results.document(
             {**study.head, "state": state, "seconds": round(before + time.monotonic() - begun, 1)},
-            trials, {arm.name: study.cells_of(arm) for arm in study.arms}, study.rates, failed, findings,
+            trials, {arm.name: study.cells_of(arm) for arm in study.arms}, study.rates, failed, [*findings, *here],
             compute=compute,
         )  # fmt: skip
         folder.write(document)
@@ -248,8 +249,7 @@ def _opened(options: CompareOptions, quiet: bool) -> tuple[CompareOptions, Study
                 "leave it as it was, or begin a new study in another folder"
             )
         head = {k: head[k] for k in ("kind", "task", "title", "options", "command", "environment", "environments", "begun", "seconds", "data", "test", "findings", "weights") if k in head}  # fmt: skip
-        done = len(list((folder.path / "cells").glob("*.json")))
-        environments, remark = continued(head, {**environment(), "threads": options.threads}, cells=done)
+        environments, remark = continued(head, {**environment(), "threads": options.threads}, cells=folder.finished())
         if remark:
             head["environments"] = environments
             if not quiet:
