@@ -58,6 +58,12 @@ def test_curves_are_measured_beside_chosen_parts(only: list[str], parts: tuple[s
     assert plans[0].parts == parts
 
 
+def test_only_without_a_part_measures_nothing(capsys: pytest.CaptureFixture[str], plans: list[Any]) -> None:
+    assert main(["bench", "--only", "--json"]) == 2
+    assert "--only: name at least one part" in capsys.readouterr().err
+    assert not plans
+
+
 def test_a_stop_prints_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--threads", "7"]) == 130
     assert "no, below 50 %" in capsys.readouterr().out

@@ -78,6 +78,8 @@ def bench(*, quiet: bool = True, **options: Any) -> dict[str, Any]:
 def command(arguments: Sequence[str]) -> None:
     """The verb on the command line."""
     options = plain_options(BenchOptions, "bench", arguments)
+    if "--only" in arguments and not options.only:
+        raise OptionError("--only: name at least one part to measure, such as step; leave it out for all of them")
     document = _run(options, quiet=False)
     if options.json:
         print(json.dumps(document, indent=2))
