@@ -43,6 +43,7 @@ GROWTH = (
 """Heading, name, axis, and where each rung stands on it."""
 
 
+SCORES = {"map": "mAP", "miou": "mIoU"}
 BY_HAND = {
     "multilabel": ("--task multilabel --data DATA/voc --classes cat cow dog horse person sheep", "voc --split val"),
     "segmentation": (
@@ -287,7 +288,7 @@ def end_lines(name: str, done: dict[str, Any]) -> list[str]:
         f"## At the end: {name}",
         "",
         f"`--stages {name}`: 96 px, {PRETRAININGS} pretrainings, {len(done['seeds'])} seeds, {done['test']['pictures']} test pictures, "
-        f"{done['score']} in points. {stamp(done)}.",
+        f"{SCORES[done['score']]} in points. {stamp(done)}.",
         "",
         "| arm | labels | mean | deviation | 95 % interval |",
         "|---|---|---|---|---|",
@@ -313,10 +314,10 @@ def end_lines(name: str, done: dict[str, Any]) -> list[str]:
     if len({row["fraction"] for row in rows}) > 2:
         chart = line_chart(
             [curve(arm, [row for row in rows if row["arm"] == arm], "fraction") for arm in arms],
-            title=f"{name}: {done['score']} over labels", x_label="share of the labels", y_label="points", x_scale="log",
+            title=f"{name}: {SCORES[done['score']]} over labels", x_label="share of the labels", y_label="points", x_scale="log",
             interval="bars",
         )  # fmt: skip
-        lines += [picture(name, chart, f"{done['score']} of {' and '.join(arms)} over the share of labels"), ""]
+        lines += [picture(name, chart, f"{SCORES[done['score']]} of {' and '.join(arms)} over the share of labels"), ""]
     return lines
 
 

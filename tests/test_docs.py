@@ -1,5 +1,6 @@
 """The documentation tells the truth: its tree is the disk's, its links lead somewhere, its commands and examples work."""
 
+import json
 import os
 import re
 import shlex
@@ -10,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,6 +147,32 @@ def test_every_verb_is_shown() -> None:
     assert set(VERBS) <= shown
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [verb for verb in VERBS if f"| `pretint {verb}` |" not in readme] == []
+
+
+def test_the_readme_has_the_numbers_of_the_study() -> None:
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+    def found(name: str) -> dict[str, Any]:
+        return json.loads((ROOT / "benchmarks" / "results" / f"ladder-{name}.json").read_text(encoding="utf-8"))
+
+    def told(value: float) -> str:
+        return f"{100 * value:.1f}"
+
+    multilabel, medical = found("multilabel"), found("medical")
+    means = {(row["arm"], row["fraction"]): told(row["mean"]) for row in multilabel["table"]}
+    tenth, all_labels = (
+        next(row for row in multilabel["differences"] if row["fraction"] == fraction) for fraction in (0.1, 1)
+    )
+    cells = next(row for row in medical["differences"] if row["fraction"] == 0.1)
+    (saved,) = multilabel["labels_saved"]
+    for words in (
+        f"{means['best', 0.1]} mAP in place of {means['scratch', 0.1]} ({told(tenth['mean'])} points more",
+        f"95 % interval {told(tenth['low'])} to {told(tenth['high'])}",
+        f"{means['best', 1]} in place of {means['scratch', 1]} ({told(all_labels['mean'])} more, {told(all_labels['low'])} to {told(all_labels['high'])})",
+        f"with {100 * saved['fraction']:.0f} % of them (at most {100 * saved['high']:.0f} %)",
+        f"{told(cells['mean'])} points of mIoU with a tenth of the labels ({told(cells['low'])} to {told(cells['high'])})",
+    ):
+        assert words in readme
 
 
 @pytest.mark.parametrize("page", ["python.md", "statistics.md"])
