@@ -31,13 +31,12 @@ from pretint.data.layouts import open_pool
 from pretint.data.record import Record
 from pretint.experiments.environment import environment
 from pretint.experiments.options import TrainingOptions
-from pretint.experiments.starting import begin, feed, seed_weights
+from pretint.experiments.starting import begin, feed, seed_weights, sizes_by_epoch
 from pretint.objective import Objective
 from pretint.pretexts.pretext import build_pretext
 from pretint.speed.product_steps import DirectedFeed
 from pretint.training.allocator import raise_allocator_thresholds
 from pretint.training.loop import Loop
-from pretint.training.schedule import size_at
 
 PATH = Path(__file__).parent / "results" / "ladder-costs.json"
 TURNS = 3
@@ -125,12 +124,7 @@ def peer_training(method: str, settings: dict[str, Any], photos: Path) -> Traini
 def seconds(training: Training, records: Sequence[Record]) -> float:
     """CPU seconds a picture, over all sizes that it sees."""
     build, options, reading = training
-    sides = Counter(
-        size_at(round(options.loop.first_size * options.size / 16) * 16, options.size, 16, epoch, options.epochs)
-        if options.loop.first_size
-        else options.size
-        for epoch in range(options.epochs)
-    )
+    sides = Counter(sizes_by_epoch(options))
     by_side = {side: _seconds(build, options, reading, side, records) for side in sides}
     return sum(by_side[side] * epochs for side, epochs in sides.items()) / options.epochs
 

@@ -114,10 +114,8 @@ def best_settings(method: str, data: Path, runs: Path) -> dict[str, Any]:
             held_out_probes.probes(peers.load(weights), data / "voc", SIZE, seed) for seed in held_out_probes.SEEDS
         ]
         by_depth = {depth: [round(one[depth], 4) for one in found] for depth in found[0]}
-        rows.append({"method": method, "settings": settings, "probes": by_depth})
-        path.write_text(
-            json.dumps({"environment": environment(), "passes": peers.TRIED_PASSES, "rows": rows}, indent=1) + "\n"
-        )
+        rows.append({"method": method, "settings": settings, "probes": by_depth, "environment": environment()})
+        path.write_text(json.dumps({"passes": peers.TRIED_PASSES, "rows": rows}, indent=1) + "\n")
     tried = [row for row in rows if row["method"] == method]
     best: dict[str, Any] = max(tried, key=lambda row: max(map(sum, row["probes"].values())))["settings"]
     return best

@@ -228,7 +228,9 @@ def peer_lines(tried: dict[str, Any]) -> list[str]:
         "### Settings of the peers",
         "",
         f"Tried at the cost of {tried['passes']} passes of `{TIMED}`'s recipe each; the best by linear probes on held-out training pictures, a tenth of the",
-        f"labels, three subsets, at the best depth by its mean, was pretrained for the ladder. {where(tried)}.",
+        "labels, three subsets, at the best depth by its mean, is pretrained for the ladder. "
+        + "; ".join(dict.fromkeys(where(row) for row in tried["rows"]))
+        + ".",
         "",
         "| method | settings | probe, mean | by subset |",
         "|---|---|---|---|",

@@ -107,7 +107,7 @@ def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
         RunError: the folder holds a run and --resume is not given, or an option that changes results differs.
     """
     values = recipe.as_values(options)
-    _sizes(options)  # refused before a folder is made
+    sizes_by_epoch(options)  # refused before a folder is made
     resumed = options.resume and (options.out / "run.json").exists()
     if resumed:
         values = _check_resumed(kind, options, values)
@@ -155,7 +155,7 @@ def feed(
     if batch_size < options.batch_size:
         start.say(f"batches of {batch_size}, not {options.batch_size}: there are only {len(records)} training pictures")
     start.note(batch_size=batch_size)
-    sizes = _sizes(options)
+    sizes = sizes_by_epoch(options)
     if options.loop.first_size:
         begun = {size: sizes.index(size) + 1 for size in sizes}
         start.say("sizes: " + ", ".join(f"{size} px from epoch {epoch}" for size, epoch in begun.items()))
@@ -185,7 +185,7 @@ def once_each(start: Start, options: TrainingOptions, records: Sequence[Record],
     )  # fmt: skip
 
 
-def _sizes(options: TrainingOptions) -> list[int]:
+def sizes_by_epoch(options: TrainingOptions) -> list[int]:
     """Side of the training pictures in each epoch.
 
     Raises:
