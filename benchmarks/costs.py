@@ -3,7 +3,7 @@
     python benchmarks/costs.py --data DATA
 
 Trainings are run where there is room, some on a GPU, some beside other programs, so their own times say little of each other. So
-here a few steps of each rung and of each setting of the peers (peers.py) are timed on the CPU, in turn with as many of rung
+here a few steps of each rung, of recipe `best` and of each setting of the peers (peers.py) are timed on the CPU, in turn with as many of rung
 `one-cycle`: a cost is that rung's, times the median ratio of the turns. Where pictures grow, each size counts as many epochs as it
 is trained on. The peers' passes follow from these costs: as many as one pass of `one-cycle` costs, times those of the budget.
 """
@@ -11,6 +11,7 @@ is trained on. The peers' passes follow from these costs: as many as one pass of
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -21,7 +22,7 @@ from typing import Any
 
 import peers
 import torch
-from rungs import RUNGS, SIZE, TIMED
+from rungs import BEST, RUNGS, SIZE, TIMED, Rung
 
 from pretint import recipe
 from pretint.commands.pretrain import SCHEMA
@@ -29,7 +30,7 @@ from pretint.commands.resolve import options_from_call
 from pretint.data.feed import Batch
 from pretint.data.layouts import open_pool
 from pretint.data.record import Record
-from pretint.experiments.environment import environment
+from pretint.experiments.environment import changes, environment
 from pretint.experiments.options import TrainingOptions
 from pretint.experiments.starting import begin, feed, seed_weights, sizes_by_epoch
 from pretint.objective import Objective
@@ -39,6 +40,8 @@ from pretint.training.allocator import raise_allocator_thresholds
 from pretint.training.loop import Loop
 
 PATH = Path(__file__).parent / "results" / "ladder-costs.json"
+MACHINE = ("processor", "torch")
+"""What of the environment decides times, and must be one for all of them."""
 TURNS = 3
 """How often a pretraining and rung `one-cycle` are timed in turn."""
 TRIAL = 10
@@ -59,9 +62,14 @@ def main() -> None:
 
 def measure(photos: Path) -> None:
     """Time what was not timed yet; each is kept as it comes."""
-    done = document() if PATH.exists() else {"environment": environment(), "costs": {}}
+    here = environment()
+    done = document() if PATH.exists() else {"environment": here, "costs": {}}
+    if changed := changes(
+        {name: done["environment"][name] for name in MACHINE}, {name: here[name] for name in MACHINE}
+    ):
+        sys.exit(f"{PATH}: was measured elsewhere ({changed}); remove it to measure all of it here")
     records = open_pool([photos], None, None)
-    wanted = {rung.name: rung_training(rung.options, photos) for rung in RUNGS} | {
+    wanted = {rung.name: rung_training(rung.options, photos) for rung in (*RUNGS, Rung("best", "", "", BEST))} | {
         peer_name(method, settings): peer_training(method, settings, photos)
         for method in peers.PEERS
         for settings in peers.TRIED[method]
@@ -143,7 +151,7 @@ def _seconds(
     read_side = reading.size * side // options.size
     loop = replace(options.loop, first_size=0.0, workers=0, accelerator="cpu")
     with tempfile.TemporaryDirectory() as folder:
-        here = replace(reading, out=Path(folder) / "trial", epochs=1, size=read_side, loop=loop)
+        here = replace(reading, out=Path(folder) / "trial", epochs=TRIAL, size=read_side, loop=loop)
         start = begin("trial", here, quiet=True)
         read = feed(start, here, records)
 

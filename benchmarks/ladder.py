@@ -34,6 +34,7 @@ from study_page import PAGE, page
 import pretint
 from pretint.experiments.environment import environment
 from pretint.run_folder import RunFolder
+from pretint.training.allocator import raise_allocator_thresholds
 
 RATES = (0.00017, 0.0005, 0.0015, 0.0045)
 """Tried for each arm at the ends; on the ladder, where each arm counts, the three that `compare` takes by itself."""
@@ -65,12 +66,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=-1, help="cells of a study side by side, see `pretint compare`")
     parser.add_argument("--workers", type=int, default=-1, help="processes that read pictures for each of these cells")
     parser.add_argument(
-        "--seeds", type=int, default=0,
+        "--seeds", type=int,
         help=f"repetitions, {RUNG_SEEDS} on the ladder and {2 * PRETRAININGS} at the ends by default; more may follow later",
     )  # fmt: skip
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    torch.set_num_threads(1)
+    raise_allocator_thresholds()  # as `pretint` does for its own commands
+    torch.set_num_threads(1)  # so costs are CPU time of one thread, and probes do not take the cores of cells
     data, runs = arguments.data, arguments.runs
     how = {"jobs": arguments.jobs, "loop": {"workers": arguments.workers}}
     rung_how = {**how, "seeds": arguments.seeds or RUNG_SEEDS}
@@ -114,7 +116,9 @@ def best_settings(method: str, data: Path, runs: Path) -> dict[str, Any]:
             held_out_probes.probes(peers.load(weights), data / "voc", SIZE, seed) for seed in held_out_probes.SEEDS
         ]
         by_depth = {depth: [round(one[depth], 4) for one in found] for depth in found[0]}
-        rows.append({"method": method, "settings": settings, "probes": by_depth, "environment": environment()})
+        rows.append(
+            {"method": method, "settings": settings, "epochs": epochs, "probes": by_depth, "environment": environment()}
+        )
         path.write_text(json.dumps({"passes": peers.TRIED_PASSES, "rows": rows}, indent=1) + "\n")
     tried = [row for row in rows if row["method"] == method]
     best: dict[str, Any] = max(tried, key=lambda row: max(map(sum, row["probes"].values())))["settings"]
@@ -175,7 +179,7 @@ def made(run: Path) -> dict[str, Any]:
     folder = RunFolder.open(run)
     entries, pictures = folder.metrics(), folder.manifest["data"]["training"]
     validations = [entry for entry in entries if entry["kind"] == "validation"]
-    options, name = folder.manifest["options"], run.name
+    options, name = folder.manifest["options"], "best" if run.name.startswith("best-seed") else run.name
     if method := options.get("method"):
         name = costs.peer_name(method, {key: options[key] for key in peers.TRIED[method][0]})
     return {**about(run), "costs": name, "pictures": pictures, "held_out": validations[-1] if validations else None}

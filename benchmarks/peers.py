@@ -128,7 +128,7 @@ TRIED: dict[str, tuple[dict[str, Any], ...]] = {
     "simmim": ({"patch": 8, "rate": 0.002}, {"patch": 8, "rate": 0.0007}, {"patch": 16, "rate": 0.002}),
 }
 """Settings that ladder.py chooses from, by pretrainings at the cost of `TRIED_PASSES`."""
-TRIED_PASSES = 4
+TRIED_PASSES = 5
 WHOLE = ViewOptions(crop="random", smallest=0.35, flip=True)
 """What recipe `bins` sees, and SimMIM."""
 
@@ -218,7 +218,7 @@ def main() -> None:
 
 def options_of(
     method: str, photos: Path, out: Path, size: int, epochs: int, *,
-    batch_size: int = 0, rate: float = PeerOptions.rate, patch: int = PeerOptions.patch, seed: int = 0, workers: int = 0,
+    batch_size: int = 0, rate: float = PeerOptions.rate, patch: int = PeerOptions.patch, seed: int = 0,
 ) -> PeerOptions:  # fmt: skip
     """The options of a pretraining; one that was begun in ``out`` goes on."""
     if size % 16 or size % patch:
@@ -226,7 +226,7 @@ def options_of(
     return PeerOptions(
         out=out, resume=True, method=method, photos=photos, size=size, epochs=epochs, rate=rate, patch=patch, seed=seed,
         batch_size=batch_size or (128 if method == "simclr" else 32),
-        loop=LoopOptions(schedule="one-cycle", workers=workers),
+        loop=LoopOptions(schedule="one-cycle", workers=0),
     )  # fmt: skip
 
 

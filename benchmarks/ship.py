@@ -57,6 +57,13 @@ def main() -> None:
     folder: Path = arguments.into
     if folder.exists() and not arguments.replace:
         sys.exit(f"{folder}: holds a model already; --replace puts this one in its place")
+    studies = [json.loads(path.read_text()) for path in arguments.transfer]
+    for study in studies:
+        for arm in study["arms"]:
+            if arm["pretrainings"] and Path(arm["init"][0]).name not in (Path(arguments.run).name, "pretint"):
+                sys.exit(
+                    f"--transfer: arm {arm['name']} of {study['title']} begins with {arm['init'][0]}, which is not this run"
+                )
     source = open_source(arguments.test)
     if trained_on(open_trained(arguments.run), source, source.test_split().records) is not False:
         sys.exit(f"--test {arguments.test}: holds pictures of the training, or nobody can tell; choose others")
@@ -82,7 +89,6 @@ def main() -> None:
 
     with counting("scoring") as progress:
         scores = evaluate_colorization(open_trained(weights), arguments.test, None, None, progress, note=note)
-    studies = [json.loads(path.read_text()) for path in arguments.transfer]
     text = card(result.description, result.bytes, scores, by_picture, arguments.test.name, arguments.licence, studies)
     (unfinished / shipped.CARD).write_text(text)
     shutil.rmtree(folder, ignore_errors=True)
@@ -180,8 +186,12 @@ def transfer(studies: list[dict[str, Any]]) -> list[str]:
     if not studies:
         return []
     lines = [
-        "`pretint compare` against the same network from scratch: scores and differences in points, with 95 % intervals. Where an arm",
-        "stands for several pretrainings of one recipe, this model is the first of them.",
+        "`pretint compare` against the same network from scratch: scores and differences in points, with 95 % intervals.",
+        *(
+            [f"The arms are {arm['pretrainings']} pretrainings of one recipe, of which this model is the first."]
+            for arm in studies[0]["arms"]
+            if arm["pretrainings"] > 1
+        ),
         "",
         "| task | arm | labels | score | scratch | difference | verdict |",
         "|---|---|---|---|---|---|---|",

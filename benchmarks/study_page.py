@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import costs
+from first_results import CLASSES
 from rungs import PASSES, PRETRAININGS, RUNGS, TIMED
 
 from pretint.pages.lines import Line, line_chart
+from pretint.studies.checks import with_cells
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "study.md"
@@ -44,15 +46,6 @@ GROWTH = (
 
 
 SCORES = {"map": "mAP", "miou": "mIoU"}
-BY_HAND = {
-    "multilabel": ("--task multilabel --data DATA/voc --classes cat cow dog horse person sheep", "voc --split val"),
-    "segmentation": (
-        "--task segmentation --data DATA/voc --split trainaug --classes cat cow dog horse person sheep",
-        "voc --split val",
-    ),
-    "medical": ("--task segmentation --data DATA/medical", "medical"),
-}
-"""Options of a fine-tuning as a study's cells have them, and what it is scored on."""
 
 
 def page() -> str:
@@ -66,7 +59,10 @@ def page() -> str:
         "",
     ]
     lines += target_lines(found)
-    if rungs := found.get("ladder-rungs"):
+    rungs = found.get("ladder-rungs")
+    if not rungs:
+        lines += ["The ladder between the paper's recipe and the best, one change a rung: not run yet.", ""]
+    else:
         lines += [*rung_lines(rungs), *depth_lines(rungs), *growth_lines(rungs)]
     if tried := found.get("ladder-peers"):
         lines += peer_lines(tried)
@@ -227,19 +223,21 @@ def peer_lines(tried: dict[str, Any]) -> list[str]:
     lines = [
         "### Settings of the peers",
         "",
-        f"Tried at the cost of {tried['passes']} passes of `{TIMED}`'s recipe each; the best by linear probes on held-out training pictures, a tenth of the",
+        f"Tried at about the cost of {tried['passes']} passes of `{TIMED}`'s recipe each; the best by linear probes on held-out training pictures, a tenth of the",
         "labels, three subsets, at the best depth by its mean, is pretrained for the ladder. "
         + "; ".join(dict.fromkeys(where(row) for row in tried["rows"]))
         + ".",
         "",
-        "| method | settings | probe, mean | by subset |",
-        "|---|---|---|---|",
+        "| method | settings | passes | probe, mean | by subset |",
+        "|---|---|---|---|---|",
     ]
     for row in tried["rows"]:
         settings = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row["settings"].items())
         best = max(row["probes"].values(), key=sum)
         by_subset = ", ".join(f"{100 * one:.1f}" for one in best)
-        lines.append(f"| {NAMES[row['method']]} | {settings} | {100 * sum(best) / len(best):.1f} | {by_subset} |")
+        lines.append(
+            f"| {NAMES[row['method']]} | {settings} | {row['epochs']} | {100 * sum(best) / len(best):.1f} | {by_subset} |"
+        )
     return [*lines, ""]
 
 
@@ -285,12 +283,20 @@ def gap(done: dict[str, Any], arm: str, reference: str | None) -> str:
 def end_lines(name: str, done: dict[str, Any]) -> list[str]:
     """One comparison at the end of the ladder: table, sentences, and the curve over labels."""
     rows = [row for row in done["table"] if row["mode"] == "finetune"]
-    rate = next(arm["rate"] for arm in done["arms"] if arm["name"] == "best")
+    seeds = len(done["seeds"])
     lines = [
         f"## At the end: {name}",
         "",
-        f"`--stages {name}`: 96 px, {PRETRAININGS} pretrainings, {len(done['seeds'])} seeds, {done['test']['pictures']} test pictures, "
-        f"{SCORES[done['score']]} in points. {stamp(done)}.",
+        f"`--stages {name} --seeds {seeds}`: 96 px, {PRETRAININGS} pretrainings, {seeds} seeds, {done['test']['pictures']} test pictures, "
+        f"{SCORES[done['score']]} in points.",
+        f"A pretraining costs {minutes(done['pretrainings']['best'][0])} minutes of one CPU thread (`--stages costs`). Cells: {machines(done)}.",
+        *(
+            [
+                f"{2 * PRETRAININGS} seeds were planned; these are those that were complete when time ran out, whatever they scored."
+            ]
+            if seeds < 2 * PRETRAININGS
+            else []
+        ),
         "",
         "| arm | labels | mean | deviation | 95 % interval |",
         "|---|---|---|---|---|",
@@ -300,9 +306,7 @@ def end_lines(name: str, done: dict[str, Any]) -> list[str]:
             for row in rows
         ),
         "",
-        f"One of them by hand, the shipped model with all labels: `pretint finetune {BY_HAND[name][0]} --size 96 --rate {rate:g} --init pretint",
-        f"--out RUN`, then `pretint evaluate RUN --data DATA/{BY_HAND[name][1]}`.",
-        "",
+        *(by_hand(done) if name == "multilabel" else []),
         *(
             f"- {row['fraction']:.0%} of the labels: {row['words']}"
             for row in done["differences"]
@@ -323,6 +327,16 @@ def end_lines(name: str, done: dict[str, Any]) -> list[str]:
     return lines
 
 
+def by_hand(done: dict[str, Any]) -> list[str]:
+    """How to repeat a cell with the shipped model, which is the first of the pretrainings."""
+    rate = next(arm["rate"] for arm in done["arms"] if arm["name"] == "best")
+    return [
+        f"One cell by hand, the shipped model with all labels: `pretint finetune --task multilabel --data DATA/voc --classes {' '.join(CLASSES)}",
+        f"--size 96 --rate {rate:g} --init pretint --out RUN`, then `pretint evaluate RUN --data DATA/voc --split val`.",
+        "",
+    ]
+
+
 def curve(name: str, rows: Sequence[dict[str, Any]], over: str) -> Line:
     """Means and intervals of an arm, in points, over one of their values."""
     rows = sorted(rows, key=lambda row: row[over])
@@ -337,10 +351,21 @@ def stamp(done: dict[str, Any]) -> str:
     return f"{done['seconds'] / 3600:.1f} h on {where(done)}"
 
 
+def machines(done: dict[str, Any]) -> str:
+    """Where the cells of a study were trained."""
+    finished = len(done["cells"]) + sum(len(arm["search"]) for arm in done["arms"])
+    environments = with_cells(done.get("environments", [done["environment"]]), finished)
+    return "; ".join(dict.fromkeys(where({"environment": one}) for one in environments))
+
+
 def where(done: dict[str, Any]) -> str:
     """Where and with what something was measured."""
     environment = done["environment"]
-    return f"{environment['processor']}, {environment['cores']} cores, torch {environment['torch']}, commit {environment['commit']}"
+    card = f"{environment['gpu']}, " if environment["gpu"] else ""
+    return (
+        f"{card}{environment['processor']}, {environment['cores']} cores, torch {environment['torch']}, "
+        f"commit {environment['commit']}"
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -165,10 +166,14 @@ def test_the_readme_has_the_numbers_of_the_study() -> None:
     )
     cells = next(row for row in medical["differences"] if row["fraction"] == 0.1)
     (saved,) = multilabel["labels_saved"]
+    costs, made = found("costs")["costs"], multilabel["pretrainings"]["best"][0]
+    timings = [one for row in costs.values() for one in row["reference"]]
+    minutes = median(costs["best"]["ratios"]) * median(timings) * made["pictures"] * made["epochs"] / 60
     for words in (
         f"{means['best', 0.1]} mAP in place of {means['scratch', 0.1]} ({told(tenth['mean'])} points more",
         f"95 % interval {told(tenth['low'])} to {told(tenth['high'])}",
         f"{means['best', 1]} in place of {means['scratch', 1]} ({told(all_labels['mean'])} more, {told(all_labels['low'])} to {told(all_labels['high'])})",
+        f"A pretraining costs {minutes:.0f} minutes of one core",
         f"with {100 * saved['fraction']:.0f} % of them (at most {100 * saved['high']:.0f} %)",
         f"{told(cells['mean'])} points of mIoU with a tenth of the labels ({told(cells['low'])} to {told(cells['high'])})",
     ):

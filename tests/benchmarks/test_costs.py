@@ -36,4 +36,17 @@ def test_a_peer_gets_as_many_passes_as_the_budget_pays(monkeypatch: pytest.Monke
     path.write_text(json.dumps({"costs": rows}))
     monkeypatch.setattr(costs, "PATH", path)
     assert costs.passes_of_peer("simclr", settings, 15) == 10
+    assert costs.passes_of_peer("simclr", settings, 4) == 3  # 2.67
+    assert costs.passes_of_peer("simclr", settings, 0) == 1
     assert costs.seconds_a_picture(name) == pytest.approx(1.5 * 0.011)  # the middle of all timings of the reference
+
+
+def test_what_is_not_a_step_does_not_count(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that goes on by a second at each look: every step behind the warming ones takes one, for its batch of pictures."""
+    looks = iter(range(1000))
+    monkeypatch.setattr(costs.time, "process_time", lambda: next(looks))
+    monkeypatch.setattr(costs, "TRIAL", 5)
+    options = {**ONE_CYCLE, "size": 16, "batch_size": 4, "loop": {"precision": "float32", "save_minutes": 1e9}}
+    training = costs.rung_training(options, pictures)
+    records = costs.open_pool([pictures], None, None)
+    assert costs.seconds(training, records) == pytest.approx(1 / 4)

@@ -146,3 +146,15 @@ def test_leaks_are_looked_for_in_what_a_fine_tuning_began_from(
         ("copies of test pictures, mine", "ok"),
         ("copies of test pictures, mine", "warning"),
     ]
+
+
+def test_an_environment_without_a_cell_is_no_warning() -> None:
+    here, elsewhere = {"commit": "1a2b", "since": "one"}, {"commit": "3c4d", "since": "two", "cells": 5}
+    back = {"commit": "1a2b", "since": "three", "cells": 5}
+    assert checks.of_environments([], 5) == []
+    assert checks.of_environments([here, elsewhere], 5) == []  # a study that was only summed up there
+    assert checks.of_environments([here, elsewhere, back], 9) == []  # and then went on where it was begun
+    (found,) = checks.of_environments([here, elsewhere, {**back, "cells": 7}], 9)
+    assert found["state"] == "warning"
+    assert "after 5 finished cells and trials (two): commit 1a2b, now 3c4d" in found["words"]
+    assert "after 7 finished cells and trials (three): commit 3c4d, now 1a2b" in found["words"]

@@ -433,7 +433,7 @@ def test_a_study_that_goes_on_elsewhere_warns(
     assert [one["commit"] for one in document["environments"]] == [here["commit"], "another"]
     (check,) = [check for check in document["checks"] if check["name"] == "environment"]
     assert check["state"] == "warning"
-    assert "after 11 finished cells" in check["words"]
+    assert "after 11 finished cells and trials" in check["words"]
     assert f"commit {here['commit'] or 'none'}, now another" in check["words"]
     again = pretint.compare(data=parted, out=out, arms=arms, jobs=2, resume=True, **STUDY)
     assert again["checks"] == document["checks"]

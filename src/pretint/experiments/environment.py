@@ -69,7 +69,7 @@ def resumptions(environments: Sequence[Mapping[str, Any]]) -> list[str]:
     return told
 
 
-_PLACES = {"since": "", "step": "steps", "cells": "finished cells"}
+_PLACES = {"since": "", "step": "steps", "cells": "finished cells and trials"}
 
 
 def _told(value: Any) -> str:

@@ -145,18 +145,21 @@ def of_failures(failed: Mapping[str, str]) -> list[Finding]:
 
 
 def of_environments(environments: Sequence[Mapping[str, Any]], cells: int) -> list[Finding]:
-    """Whether the study's cells, of which so many are finished, were computed by one code on one machine.
-
-    An environment in which no cell was finished, where a study was only summed up for instance, changes no score.
-    """
-    ends = [*(one.get("cells", 0) for one in environments[1:]), cells]
-    told = resumptions(
-        [one for one, end in zip(environments, ends, strict=True) if end > one.get("cells", 0)] if environments else []
-    )
+    """Whether the study's cells and trials, of which so many are finished, were computed by one code on one machine."""
+    told = resumptions(with_cells(environments, cells))
     if not told:
         return []
     words = f"The study went on in another environment {'; and '.join(told)}. Arms compared across it may differ by that alone."
     return [_finding("environment", "warning", words)]
+
+
+def with_cells(environments: Sequence[Mapping[str, Any]], cells: int) -> list[Mapping[str, Any]]:
+    """The environments of a study, of which so many cells and trials are finished, in which some were finished.
+
+    One in which the study was only summed up, for instance, changes no score.
+    """
+    ends = [*(one["cells"] for one in environments[1:]), cells]
+    return [one for one, end in zip(environments, ends, strict=False) if end > one.get("cells", 0)]
 
 
 def of_rates(told: Sequence[Mapping[str, Any]], options: CompareOptions) -> list[Finding]:
