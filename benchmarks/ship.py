@@ -185,13 +185,12 @@ def transfer(studies: list[dict[str, Any]]) -> list[str]:
     """Scores of the studies' arms and their differences from scratch, in points."""
     if not studies:
         return []
+    counts = {arm["pretrainings"] for study in studies for arm in study["arms"] if arm["pretrainings"] > 1}
+    several = [f"An arm is {count} pretrainings of one recipe, of which this model is the first." for count in counts]
     lines = [
-        "`pretint compare` against the same network from scratch: scores and differences in points, with 95 % intervals.",
-        *(
-            [f"The arms are {arm['pretrainings']} pretrainings of one recipe, of which this model is the first."]
-            for arm in studies[0]["arms"]
-            if arm["pretrainings"] > 1
-        ),
+        "`pretint compare` against the same network from scratch: scores and differences in points, with 95 % intervals; commands,",
+        "machines and checks stand in docs/study.md.",
+        *several,
         "",
         "| task | arm | labels | score | scratch | difference | verdict |",
         "|---|---|---|---|---|---|---|",
