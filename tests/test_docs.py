@@ -159,12 +159,19 @@ def test_the_readme_has_the_numbers_of_the_study() -> None:
     def told(value: float) -> str:
         return f"{100 * value:.1f}"
 
-    multilabel, medical = found("multilabel"), found("medical")
+    multilabel, medical, segmentation = found("multilabel"), found("medical"), found("segmentation")
     means = {(row["arm"], row["fraction"]): told(row["mean"]) for row in multilabel["table"]}
-    tenth, all_labels = (
-        next(row for row in multilabel["differences"] if row["fraction"] == fraction) for fraction in (0.1, 1)
-    )
-    cells = next(row for row in medical["differences"] if row["fraction"] == 0.1)
+
+    def differences(study: dict[str, Any]) -> list[dict[str, Any]]:
+        return [next(row for row in study["differences"] if row["fraction"] == fraction) for fraction in (0.1, 1)]
+
+    (tenth, all_labels), (few, every) = differences(multilabel), differences(segmentation)
+    cells, _ = differences(medical)
+    assert [row["verdict"] for row in (tenth, all_labels, few, every, cells)] == [
+        "helped",
+        "helped",
+        *["no evidence"] * 3,
+    ]
     (saved,) = multilabel["labels_saved"]
     costs, made = found("costs")["costs"], multilabel["pretrainings"]["best"][0]
     timings = [one for row in costs.values() for one in row["reference"]]
@@ -173,6 +180,8 @@ def test_the_readme_has_the_numbers_of_the_study() -> None:
         f"{means['best', 0.1]} mAP in place of {means['scratch', 0.1]} ({told(tenth['mean'])} points more",
         f"95 % interval {told(tenth['low'])} to {told(tenth['high'])}",
         f"{means['best', 1]} in place of {means['scratch', 1]} ({told(all_labels['mean'])} more, {told(all_labels['low'])} to {told(all_labels['high'])})",
+        f"with a tenth of the labels {told(few['mean'])} points of mIoU more ({told(few['low'])} to {told(few['high'])},",
+        f"with all of them {told(every['mean'])} ({told(every['low'])} to {told(every['high'])})",
         f"A pretraining costs {minutes:.0f} minutes of one core",
         f"with {100 * saved['fraction']:.0f} % of them (at most {100 * saved['high']:.0f} %)",
         f"{told(cells['mean'])} points of mIoU with a tenth of the labels ({told(cells['low'])} to {told(cells['high'])})",
