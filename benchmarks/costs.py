@@ -22,6 +22,7 @@ from typing import Any
 
 import peers
 import torch
+from first_results import RESULTS
 from rungs import BEST, RUNGS, SIZE, TIMED, Rung
 
 from pretint import recipe
@@ -39,7 +40,7 @@ from pretint.speed.product_steps import DirectedFeed
 from pretint.training.allocator import raise_allocator_thresholds
 from pretint.training.loop import Loop
 
-PATH = Path(__file__).parent / "results" / "ladder-costs.json"
+PATH = RESULTS / "ladder-costs.json"
 MACHINE = ("processor", "torch")
 """What of the environment decides times, and must be one for all of them."""
 TURNS = 3
@@ -64,21 +65,21 @@ def measure(photos: Path) -> None:
     """Time what was not timed yet; each is kept as it comes."""
     here = environment()
     done = document() if PATH.exists() else {"environment": here, "costs": {}}
+    every = {rung.name: rung_training(rung.options, photos) for rung in (*RUNGS, Rung("best", "", "", BEST))} | {
+        peer_name(method, settings): peer_training(method, settings, photos)
+        for method in peers.PEERS
+        for settings in peers.TRIED[method]
+    }
+    wanted = {name: training for name, training in every.items() if name not in done["costs"]}
+    if not wanted:
+        return
     if changed := changes(
         {name: done["environment"][name] for name in MACHINE}, {name: here[name] for name in MACHINE}
     ):
         sys.exit(f"{PATH}: was measured elsewhere ({changed}); remove it to measure all of it here")
     records = open_pool([photos], None, None)
-    wanted = {rung.name: rung_training(rung.options, photos) for rung in (*RUNGS, Rung("best", "", "", BEST))} | {
-        peer_name(method, settings): peer_training(method, settings, photos)
-        for method in peers.PEERS
-        for settings in peers.TRIED[method]
-    }
-    reference = wanted[TIMED]
     for name, training in wanted.items():
-        if name in done["costs"]:
-            continue
-        turns = [(seconds(reference, records), seconds(training, records)) for _ in range(TURNS)]
+        turns = [(seconds(every[TIMED], records), seconds(training, records)) for _ in range(TURNS)]
         done["costs"][name] = {"reference": [one for one, _ in turns], "ratios": [its / one for one, its in turns]}
         PATH.write_text(json.dumps(done, indent=1) + "\n")
         print(f"{name}: {' '.join(f'{ratio:.3f}' for ratio in done['costs'][name]['ratios'])} of {TIMED}", flush=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from study_page import told
 
 import pretint
 from pretint import shipped
@@ -196,21 +197,15 @@ def transfer(studies: list[dict[str, Any]]) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     for study in studies:
-        cells = {(row["arm"], row["mode"], row["depth"], row["fraction"]): told(row) for row in study["table"]}
+        cells = {(row["arm"], row["mode"], row["depth"], row["fraction"]): told(row, "") for row in study["table"]}
         for row in study["differences"]:
             place = row["mode"], row["depth"], row["fraction"]
             its, other = (cells[arm, *place] for arm in (row["arm"], row["reference"]))
             lines.append(
-                f"| {study['title']} | {row['arm']}, {row['mode']} | {row['fraction']:.0%} | {its} | {other} | {told(row, '+')} "
+                f"| {study['title']} | {row['arm']}, {row['mode']} | {row['fraction']:.0%} | {its} | {other} | {told(row)} "
                 f"| {row['verdict']} |"
             )
     return lines
-
-
-def told(row: dict[str, Any], sign: str = "") -> str:
-    """A mean in points with its interval."""
-    span = "" if row["low"] is None else f" ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
-    return f"{100 * row['mean']:{sign}.1f}{span}"
 
 
 def interval(values: Any, digits: int) -> str:

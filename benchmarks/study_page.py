@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import costs
-from first_results import CLASSES
+from first_results import CLASSES, RESULTS
 from rungs import PASSES, PRETRAININGS, RUNGS, TIMED
 
 from pretint.pages.lines import Line, line_chart
 from pretint.studies.checks import with_cells
 
-RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[1] / "docs" / "study.md"
 PROBED = ("scratch", "paper", "bins-unet", "one-cycle", "simclr", "simmim")
 """Arms whose probes are drawn."""
 NAMES = {"simclr": "SimCLR", "simmim": "SimMIM"}
 """The peers, as their papers call them."""
+SCORES = {"map": "mAP", "miou": "mIoU"}
 AIMS = (
     ("multilabel, all labels", "ladder-multilabel", 1.0, 12),
     ("multilabel, 10 % of the labels", "ladder-multilabel", 0.1, 12),
@@ -43,9 +43,6 @@ GROWTH = (
     ),
 )
 """Heading, name, axis, and where each rung stands on it."""
-
-
-SCORES = {"map": "mAP", "miou": "mIoU"}
 
 
 def page() -> str:
@@ -117,11 +114,12 @@ def difference(done: dict[str, Any] | None, arm: str, reference: str, fraction: 
     )
 
 
-def told(row: dict[str, Any] | None) -> str:
-    """A difference in points."""
+def told(row: dict[str, Any] | None, sign: str = "+") -> str:
+    """A difference in points with its interval, or with ``sign`` "" a score."""
     if row is None:
         return "not measured yet"
-    return f"{100 * row['mean']:+.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    span = "" if row["low"] is None else f" ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    return f"{100 * row['mean']:{sign}.1f}{span}"
 
 
 def yes(row: dict[str, Any] | None, met: bool) -> str:

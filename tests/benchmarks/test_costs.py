@@ -50,3 +50,18 @@ def test_what_is_not_a_step_does_not_count(pictures: Path, monkeypatch: pytest.M
     training = costs.rung_training(options, pictures)
     records = costs.open_pool([pictures], None, None)
     assert costs.seconds(training, records) == pytest.approx(1 / 4)
+
+
+def test_costs_of_two_machines_are_not_mixed(pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where all is measured, nothing is asked of the machine."""
+    document = json.loads(costs.PATH.read_text())
+    document["environment"]["processor"] = "another"
+    path = tmp_path / "costs.json"
+    monkeypatch.setattr(costs, "PATH", path)
+    path.write_text(json.dumps(document))
+    costs.measure(pictures)
+    del document["costs"]["paper"]
+    path.write_text(json.dumps(document))
+    with pytest.raises(SystemExit, match="was measured elsewhere"):
+        costs.measure(pictures)
+    assert json.loads(path.read_text()) == document
