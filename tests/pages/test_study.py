@@ -46,7 +46,7 @@ def test_the_verdict_stands_first_then_the_comparisons_then_the_labels(folder):
     assert items[first + 1].startswith("hurt 10 % of the labels: l1")
     assert items[first + 4] == "40 % cgan needs 40 % of the labels."
     assert "Holm" in section(document, "Did pretraining help?")["text"][0]
-    assert "4 comparisons" in section(document, "Did pretraining help?")["text"][0]
+    assert "number of comparisons, 4 (Holm)" in section(document, "Did pretraining help?")["text"][0]
     assert "that of a difference is paired, and over test pictures too." in document["notes"][0]
 
 
@@ -81,7 +81,7 @@ def test_the_table_of_differences_holds_what_the_study_found(folder):
     scratch = np.mean([score_of("scratch", 0.1, seed) for seed in SEEDS])
     assert tenth["constant predictor"]["difference"] == f"−{100 * (scratch - 0.07):.2f}"
     assert tenth["cgan"] == {
-        "arm": "cgan", "labels": "10 %", "seeds": "3", "difference": "+5.00 ± 0.20", "95 % interval": "[4.50, 5.50]",
+        "arm": "cgan", "labels": "10 %", "n": "3", "difference": "+5.00 ± 0.20", "95 % interval": "[4.50, 5.50]",
         "p": 0.0012, "p, Holm": 0.049, "verdict": "helped",
     }  # fmt: skip
     assert (tenth["l1"]["difference"], tenth["l1"]["95 % interval"]) == ("−1.00 ± 0.20", "[−1.50, −0.50]")
@@ -250,12 +250,26 @@ def test_probes_at_several_depths_are_drawn_over_the_depth(tmp_path):
     ]
     findings = section(document, "Did pretraining help?")["findings"]
     assert len(findings) == 4  # of 16 comparisons those of the first mode are told in sentences
+    text = section(document, "Did pretraining help?")["text"][0]
+    assert "of its mode, fine-tuning 4, linear probe 4, k-NN 4 (Holm)" in text
     differences = section(document, "Did pretraining help?")["tables"]
     assert [len(table["rows"]) for table in differences] == [
         4 + 4,
         8 + 8,
         4 + 4,
     ]  # with the rows of what is compared to
+
+
+def test_without_fine_tunings_the_first_mode_that_has_any_is_told(tmp_path):
+    whole = study()
+    probes = {
+        key: [e | {"mode": "linear", "depth": depth} for depth in (2, 4, 8, 16) for e in whole[key]]
+        for key in ("table", "differences", "labels_saved")
+    }
+    _, document = page_of(write_study(tmp_path / "s", study(modes=["finetune", "linear"], cells=[], **probes)))
+    assert len(section(document, "Did pretraining help?")["findings"]) == 16
+    saved = [finding["text"] for finding in section(document, "How many labels it saved")["findings"]]
+    assert saved[1] == "Linear probe at stride 4: cgan needs 40 % of the labels."
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pretint.errors import OptionError
 from pretint.studies.arms import Arm, architecture_of_arm, independent, parse, resolve
 
 BASE: dict[str, Any] = {
-    "backbone": "unet", "decoder": "auto", "size": 32, "seeds": 6,
+    "backbone": "unet", "decoder": "auto", "size": 32, "seed": 0, "seeds": 6,
     "unet": {"width": 0.5, "planes": "L"}, "residual": {"width": 48, "planes": "L"},
 }  # fmt: skip
 
@@ -45,7 +45,18 @@ def test_words(words: str, name: str, inits: tuple[str, ...], planes: str | None
     assert (arm.name, arm.inits, arm.planes, arm.first_seed) == (name, inits, planes, first_seed)
 
 
-@pytest.mark.parametrize("words", ["", "a=", "runs/a@planes=XYZ", "runs/a@first-seed=-1", "x=scratch,runs/a"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "a=",
+        "runs/a@planes=XYZ",
+        "runs/a@first-seed=-1",
+        "x=scratch,runs/a",
+        "x=runs/a,runs/b,runs/a/",
+        "scratch-rgb@planes=L",
+    ],
+)
 def test_words_that_mean_nothing(words: str) -> None:
     with pytest.raises(OptionError, match="--arms"):
         parse(words)
@@ -64,6 +75,16 @@ def test_scratch_has_the_seeds_of_the_study(tmp_path: Path) -> None:
         resolve(["scratch@first-seed=7", mine], BASE)
     arms = resolve(["again=scratch@first-seed=7", mine], BASE)
     assert {arm.name: arm.first_seed for arm in arms} == {"scratch": None, "again": 7, "mine": None}
+
+
+def test_seeds_of_its_own_are_none_of_the_studys(tmp_path: Path) -> None:
+    """Differences of seeds 1 and 0, 2 and 1, .. share seeds, so that they are not independent of each other."""
+    mine = run(tmp_path / "a")
+    for overlapping in (1, 5):
+        with pytest.raises(OptionError, match="@first-seed=6 or a higher one"):
+            resolve([f"again=scratch@first-seed={overlapping}", mine], BASE)
+    for apart in (0, 6):
+        assert resolve([f"again=scratch@first-seed={apart}", mine], BASE)[1].first_seed == apart
 
 
 def test_two_names_of_a_decoder_are_one_network(tmp_path: Path) -> None:

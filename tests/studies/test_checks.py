@@ -85,8 +85,19 @@ def test_leaks_of_weights_of_unknown_origin_are_unknown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("rate", "state"), [(0.1, "warning"), (0.3, "ok"), (0.9, "warning")])
 def test_a_rate_at_the_edge(rate: float, state: str) -> None:
     options = options_from_call(SCHEMA, {**STUDY, "data": "d", "out": "o", "rates": [0.1, 0.3, 0.9]})
-    (finding,) = checks.of_rates([told(rate=rate, search=[{}, {}, {}])], options)
+    search = [{"rate": one, "score": 0.5} for one in (0.1, 0.3, 0.9)]
+    (finding,) = checks.of_rates([told(rate=rate, search=search)], options)
     assert finding["state"] == state
+
+
+def test_of_rates_nothing_is_said_too_early() -> None:
+    """Before the trials have ended no rate lies anywhere; one that diverged is named."""
+    options = options_from_call(SCHEMA, {**STUDY, "data": "d", "out": "o", "rates": [0.1, 0.3, 0.9]})
+    assert checks.of_rates([told(rate=None, search=[])], options) == []
+    search = [{"rate": 0.1, "score": 0.5}, {"rate": 0.3, "score": 0.6}, {"rate": 0.9, "score": None}]
+    diverged, edge = checks.of_rates([told(rate=0.3, search=search)], options)
+    assert "mine at 0.9)" in diverged["words"]
+    assert edge["state"] == "ok"
 
 
 def test_an_arm_that_learned_nothing() -> None:

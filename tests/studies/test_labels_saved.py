@@ -135,8 +135,10 @@ def test_pictures_widen_the_interval():
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([2, 3, 5]), st.sampled_from([2, 3, 4, 5]))
 def test_the_fraction_lies_in_its_interval(seed, n, count):
+    """Of scores that hardly scatter over seeds, so that many of the intervals end within what was measured."""
     rng = np.random.default_rng(seed)
-    saved = labels_saved(FIVE[-count:], rng.random(n), rng.random((count, n)))
+    noise = rng.normal(0, 0.002, (count + 1, n))
+    saved = labels_saved(FIVE[-count:], rng.random() + noise[0], rng.random((count, 1)) + noise[1:])
     if saved.fraction is not None:
         assert holds(saved, saved.fraction)
 

@@ -214,6 +214,24 @@ def test_seeds_of_one_pretraining_are_no_independent_scores(
     assert row["seeds"] == 2
     assert row["deviation"] == pytest.approx(np.std((mine - scratch).reshape(2, 2).mean(axis=0), ddof=1))
     assert "2 pretrainings" in row["words"]
+    told = next(one for one in document["table"] if one["arm"] == "mine" and one["depth"] == 4)
+    assert (told["seeds"], told["independent"]) == (4, 2)
+    halves = mine.reshape(2, 2).mean(axis=0)
+    assert (told["mean"], told["deviation"]) == pytest.approx((halves.mean(), halves.std(ddof=1)))
+    half = stats.t.ppf(0.975, 1) * halves.std(ddof=1) / 2**0.5
+    assert (told["low"], told["high"]) == pytest.approx((halves.mean() - half, halves.mean() + half))
+    spread = 100 * ((mine.var(ddof=1) + scratch.var(ddof=1)) / 2) ** 0.5
+    if "spread over seeds" in row["words"]:
+        assert f"({spread:.1f} points)" in row["words"] or f"({spread:.2f} points)" in row["words"]
+    else:
+        assert spread <= 100 * abs(row["mean"]) or row["verdict"] in ("identical", "too few seeds")
+
+
+def test_a_scratch_arm_that_nobody_asked_for_saves_no_labels(parted: Path, tmp_path: Path) -> None:
+    asked = STUDY | {"modes": ["linear"], "fractions": [0.5, 1.0], "arms": ["mine=random-frozen@planes=RGB"]}
+    document = pretint.compare(data=parted, out=tmp_path / "study", **asked)
+    assert "scratch-mine" in {arm["name"] for arm in document["arms"]}
+    assert {row["arm"] for row in document["labels_saved"]} == {"mine"}
 
 
 def test_a_stop_before_the_first_line_leaves_a_folder_that_can_be_used(parted: Path, tmp_path: Path) -> None:
@@ -273,6 +291,19 @@ def test_pictures_that_have_changed_are_refused_on_resume(
     arms = ["again=scratch", f"mine={coloring_run}"]
     with pytest.raises(RunError, match="the pictures have changed since the study was begun"):
         pretint.compare(data=data, out=out, arms=arms, resume=True, **STUDY)
+
+
+def test_classes_that_have_changed_are_refused_on_resume(masked: Path, tmp_path: Path) -> None:
+    """Names of classes that change places change no picture and no mask."""
+    data = Path(shutil.copytree(masked, tmp_path / "data"))
+    asked = STUDY | {"task": "segmentation", "seeds": 1, "fractions": [1.0]}
+    for name, numbered in (("train", range(12)), ("val", range(12, 16))):
+        (data / f"{name}.txt").write_text("".join(f"{i:02d}.png\n" for i in numbered))
+    pretint.compare(data=data, out=tmp_path / "study", **asked)
+    first, *names = (data / "classes.txt").read_text().split()
+    (data / "classes.txt").write_text("\n".join([first, *reversed(names)]))
+    with pytest.raises(RunError, match="the classes have changed"):
+        pretint.compare(data=data, out=tmp_path / "study", resume=True, **asked)
 
 
 def test_an_arm_that_saw_further_test_pictures_is_not_added(
@@ -365,12 +396,26 @@ def test_nothing_but_failures_is_an_error(parted: Path, tmp_path: Path) -> None:
 
 
 def test_probes_need_no_rate(parted: Path, tmp_path: Path) -> None:
-    """Where all trials of a rate fail, nothing is fine-tuned, and the frozen features are scored all the same."""
+    """Where the training diverges at all rates, nothing is fine-tuned, and the frozen features are scored all the same."""
     asked = STUDY | {"seeds": 1, "fractions": [1.0], "modes": ["finetune", "linear"], "rates": [1e30, 2e30]}
     document = pretint.compare(data=parted, out=tmp_path / "study", **asked | {"multilabel": {"head": "paper"}})
     found = {(cell["mode"], cell["state"]) for cell in document["cells"]}
     assert found == {("finetune", "failed"), ("linear", "finished")}
-    assert len(document["failed"]) == 3  # two trials, and the fine-tuning
+    (why,) = document["failed"].values()
+    assert "diverged at every learning rate" in why
+
+
+def test_a_rate_at_which_the_training_diverges_is_not_chosen(parted: Path, tmp_path: Path) -> None:
+    asked = STUDY | {"seeds": 1, "fractions": [1.0], "rates": [0.01, 1e30], "multilabel": {"head": "paper"}}
+    document = pretint.compare(data=parted, out=tmp_path / "study", **asked)
+    (arm,) = document["arms"]
+    assert arm["rate"] == 0.01
+    assert [tried["score"] is None for tried in arm["search"]] == [False, True]
+    assert [cell["state"] for cell in document["cells"]] == ["finished"]
+    assert any("scratch at 1e+30" in check["words"] for check in document["checks"])
+    assert "diverged" not in document["verdict"]
+    again = pretint.compare(data=parted, out=tmp_path / "study", resume=True, **asked)
+    assert numbers(again) == numbers(document)
 
 
 def test_a_study_grows_by_arms_and_seeds(study: Path, parted: Path, coloring_run: Path, tmp_path: Path) -> None:
@@ -387,6 +432,8 @@ def test_a_study_grows_by_arms_and_seeds(study: Path, parted: Path, coloring_run
     assert not any((grown / "runs" / key).exists() for key in before)
     fresh = pretint.compare(data=parted, out=tmp_path / "fresh", arms=arms, **(STUDY | {"seeds": 3}))
     assert numbers(fresh)["differences"] == numbers(document)["differences"]
+    assert ["results of 2." in check["words"] for check in document["checks"]].count(True) == 1
+    assert not any("results of" in check["words"] for check in fresh["checks"])
     row, late = (row for row in document["differences"] if row["reference"] == "again" and row["fraction"] == 1)
     assert (row["arm"], late["arm"]) == ("mine", "late")
     expected = np.subtract(scores(document, "mine", 1), scores(document, "again", 1))

@@ -100,16 +100,23 @@ def _tables(document: dict[str, Any]) -> list[Any]:
     """The study as tables for a terminal, in points."""
     from rich.table import Table
 
-    title = f"{document['title']}: {document['score']} in points, mean over {len(document['seeds'])} seeds"
+    title = f"{document['title']}: {document['score']} in points, mean over seeds"
     several = len(document["modes"]) > 1 or any(row["depth"] is not None for row in document["table"])
     modes = ["mode"] if several else []
-    scores = Table("arm", *modes, "labels", "mean", "deviation", "95 % interval", title=title, title_justify="left")
+    scores = Table(
+        "arm", *modes, "labels", "seeds", "mean", "deviation", "95 % interval", title=title, title_justify="left"
+    )
     constant = (document["constant"] or {}).get(document["score"])
     if constant is not None:
-        scores.add_row("constant predictor", *("" for _ in modes), "", _points(constant), "", "")
+        scores.add_row("constant predictor", *("" for _ in modes), "", "", _points(constant), "", "")
     for row in document["table"]:
         scores.add_row(
-            row["arm"], *_place(row, several), _points(row["mean"]), _points(row["deviation"]), _interval(row)
+            row["arm"],
+            *_place(row, several),
+            str(row["seeds"]),
+            _points(row["mean"]),
+            _points(row["deviation"]),
+            _interval(row),
         )
     if not document["differences"]:
         return [scores]

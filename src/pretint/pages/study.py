@@ -30,6 +30,7 @@ from pretint.pages.study_tables import (
     cells_tables,
     differences_tables,
     labels_table,
+    mode_words,
     place,
     search_table,
     where,
@@ -108,19 +109,20 @@ def _compared(study: Study) -> str:
     test = study.test
     told = f"Compared on {study.task}, with {labels} of the labels and {len(study.seeds)} seeds: {arms}. "
     if test.get("pictures"):
-        told += f"The score is {named(study.score)} on {test['pictures']:,} test pictures (split {test.get('split')}) that no training saw. "
+        told += f"The score is {named(study.score)} on {test['pictures']:,} test pictures (split {test.get('split')}). "
     return told + POINTS
 
 
 def _verdicts(study: Study) -> dict[str, Any] | None:
     if not study.differences:
         return None
-    m = max((difference.get("comparisons") or 1) for difference in study.differences)
+    corrected = {d["mode"]: d.get("comparisons") or 1 for d in study.differences}
     several = len({place(difference) for difference in study.differences}) > 1
     modes = len({place(difference)[:2] for difference in study.differences}) > 1
     told = study.differences
     if len(told) > MOST_SENTENCES:
-        told = [difference for difference in told if difference["mode"] == study.modes[0]]
+        first = next(mode for mode in (*study.modes, told[0]["mode"]) if mode in corrected)
+        told = [difference for difference in told if difference["mode"] == first]
     return {
         "heading": "Did pretraining help?",
         "findings": [
@@ -133,21 +135,34 @@ def _verdicts(study: Study) -> dict[str, Any] | None:
         "charts": [difference_chart(study, told)],
         "tables": differences_tables(study),
         "text": [
-            f"Differences are paired by seed. {m} comparisons were made, and p is corrected for that (Holm); the verdict follows "
-            "from the corrected p at 0.05."
-            if m > 1
+            f"Differences are paired by seed. p is corrected for the number of comparisons{_by_mode(corrected)} (Holm); the verdict "
+            "follows from the corrected p at 0.05."
+            if max(corrected.values()) > 1
             else "Differences are paired by seed; the verdict follows from p at 0.05."
         ],
     }
 
 
+def _by_mode(corrected: Mapping[str, int]) -> str:
+    """For how many comparisons p is corrected: ``, 8``, or of each mode by itself."""
+    if len(corrected) == 1:
+        return f", {next(iter(corrected.values()))}"
+    return " of its mode, " + ", ".join(f"{mode_words(mode, None)} {count}" for mode, count in corrected.items())
+
+
 def _labels_saved(study: Study) -> dict[str, Any] | None:
     if not study.labels_saved:
         return None
+    several = len({(saved["mode"], saved.get("depth")) for saved in study.labels_saved}) > 1
     return {
         "heading": "How many labels it saved",
         "findings": [
-            {"mark": "open" if saved.get("fraction") is None else percent(saved["fraction"]), "text": saved["words"]}
+            {
+                "mark": "open" if saved.get("fraction") is None else percent(saved["fraction"]),
+                "text": f"{first_up(mode_words(saved['mode'], saved.get('depth')))}: {saved['words']}"
+                if several
+                else saved["words"],
+            }
             for saved in study.labels_saved
         ],
         "tables": [labels_table(study)],

@@ -103,7 +103,8 @@ def _cells_table(study: Study, places: Sequence[Place]) -> dict[str, Any]:
             mean = _with_deviation(shown.get("mean"), shown.get("deviation"))
             rows.append([arm["name"], *said, seeds, mean, _interval(shown.get("low"), shown.get("high"), 1)])
     return _without_constant_columns(
-        f"{named(study.score)} on the test pictures, points: mean ± standard deviation over seeds, and 95 % interval of the mean; {_mode_of(places)}",
+        f"{named(study.score)} on the test pictures, points: mean ± standard deviation over seeds, or over pretrainings where seeds share "
+        f"several, and 95 % interval of the mean; {_mode_of(places)}",
         ["arm", "labels", "depth", "seeds", "mean", "95 % interval"],
         rows,
         keep=("arm", "labels", "seeds", "mean", "95 % interval"),
@@ -125,9 +126,7 @@ def _differences_table(study: Study, places: Sequence[Place]) -> dict[str, Any]:
             own, constant = study.row(reference, at), study.named_constant
             gap = constant - own["mean"] if own and own.get("mean") is not None and constant is not None else None
             rows.append(["constant predictor", reference, *said, "", _signed(gap), "", None, None, ""])
-            rows.append(
-                [reference, reference, *said, str(own["seeds"]) if own else "", "0", "", None, None, "reference"]
-            )
+            rows.append([reference, reference, *said, _count(own), "0", "", None, None, "reference"])
             rows += [
                 [
                     one["arm"],
@@ -143,13 +142,16 @@ def _differences_table(study: Study, places: Sequence[Place]) -> dict[str, Any]:
                 for one in here
                 if one["reference"] == reference
             ]
-    columns = ["arm", "against", "labels", "depth", "seeds", "difference", "95 % interval", "p", "p, Holm", "verdict"]
-    caption = f"Differences in {named(study.score)}, points: mean ± standard deviation of the paired differences; {_mode_of(places)}"
+    columns = ["arm", "against", "labels", "depth", "n", "difference", "95 % interval", "p", "p, Holm", "verdict"]
+    caption = (
+        f"Differences in {named(study.score)}, points: mean ± standard deviation of the n paired differences, which are of seeds, "
+        f"or of pretrainings where seeds share several; {_mode_of(places)}"
+    )
     return _without_constant_columns(
         caption,
         columns,
         rows,
-        keep=("arm", "labels", "seeds", "difference", "95 % interval", "p", "p, Holm", "verdict"),
+        keep=("arm", "labels", "n", "difference", "95 % interval", "p", "p, Holm", "verdict"),
     )
 
 
@@ -260,6 +262,11 @@ def _signed(mean: float | None, deviation: float | None = None) -> str | None:
 
 def _interval(low: float | None, high: float | None, digits: int) -> str | None:
     return None if low is None or high is None else f"[{_points(low, digits)}, {_points(high, digits)}]"
+
+
+def _count(row: Mapping[str, Any] | None) -> str:
+    """How many independent scores a row's mean is of."""
+    return str(row.get("independent", row["seeds"])) if row else ""
 
 
 def _two_digits(value: float | None) -> float | None:

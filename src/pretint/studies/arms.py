@@ -84,9 +84,15 @@ def parse(words: str) -> Arm:
                 f"--arms {words}: @{setting} is none of @planes=L, ab, Lab, RGB, @first-seed=NUMBER and @against=ARM"
             )
     if inits == ("scratch-rgb",):
+        if planes not in (None, "RGB"):
+            raise OptionError(
+                f"--arms {words}: {inits[0]} sees RGB; for other planes write NAME=scratch@planes={planes}"
+            )
         name, inits, planes = name or "scratch-rgb", (SCRATCH,), "RGB"
     if len(inits) > 1 and any(init in FROM_NOTHING for init in inits):
         raise OptionError(f"--arms {words}: {SCRATCH} cannot stand beside runs in one arm; make two arms of it")
+    if len({Path(init).resolve() for init in inits}) < len(inits):
+        raise OptionError(f"--arms {words}: names a run twice, which would count as two pretrainings; name each once")
     return Arm(name or _name_of(inits[0]), inits, planes, first_seed, against=against)
 
 
@@ -104,7 +110,8 @@ def resolve(words: Iterable[str], base: Mapping[str, Any]) -> tuple[Arm, ...]:
         base: the study's option values; its backbone is that of ``scratch``.
 
     Raises:
-        OptionError: two arms of one name, ``scratch`` with seeds of its own, missing weights, or pretrainings of one arm that differ in network.
+        OptionError: two arms of one name, ``scratch`` with seeds of its own, seeds that overlap those of the others, missing
+            weights, or pretrainings of one arm that differ in network.
     """
     given = [parse(one) for one in words]
     if not any(arm.name == SCRATCH for arm in given):
@@ -129,6 +136,7 @@ def resolve(words: Iterable[str], base: Mapping[str, Any]) -> tuple[Arm, ...]:
             raise OptionError(
                 f"--arms {arm.name}: @against={arm.against} is no other arm; {suggest(arm.against, known)}"
             )
+        _check_seeds(arm, base["seed"], base["seeds"])
         _check_pretrainings(arm, next((other for other in arms if other.name == arm.against), None), base["seeds"])
     return tuple(arms)
 
@@ -138,6 +146,15 @@ def independent(one: Arm, other: Arm) -> int:
     several, since one pretraining of an arm is a fixed thing."""
     few, many = sorted(len(arm.inits) for arm in (one, other))
     return many if few == 1 else math.gcd(few, many)
+
+
+def _check_seeds(arm: Arm, seed: int, seeds: int) -> None:
+    """Seeds of an arm's own are to be the study's or none of them: a difference of seeds s + 1 and s, and the next one, share a seed."""
+    if arm.first_seed is not None and 0 < abs(arm.first_seed - seed) < seeds:
+        raise OptionError(
+            f"--arms {arm.name}@first-seed={arm.first_seed}: some of its {seeds} seeds are those of other arms, which are paired otherwise; "
+            f"take @first-seed={seed + seeds} or a higher one"
+        )
 
 
 def _check_pretrainings(arm: Arm, against: Arm | None, seeds: int) -> None:

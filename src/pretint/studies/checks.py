@@ -163,25 +163,37 @@ def with_cells(environments: Sequence[Mapping[str, Any]], cells: int) -> list[Ma
 
 
 def of_rates(told: Sequence[Mapping[str, Any]], options: CompareOptions) -> list[Finding]:
-    """Whether a chosen learning rate lies at the edge of those that were tried."""
+    """Whether a chosen learning rate lies at the edge of those that were tried, and whether a training diverged at one."""
     rates = sorted(options.rates_to_try)
     if "finetune" not in options.modes or len(rates) < 2:
         return []
-    edges = {
-        one["name"]: one["rate"] for one in told if one["rate"] in (rates[0], rates[-1]) and len(one["search"]) > 1
-    }
-    if not edges:
-        return [
-            _finding("learning rates", "ok", "No arm's best learning rate lies at the edge of those that were tried.")
-        ]
-    words = ", ".join(f"{name} {rate:g}" for name, rate in edges.items())
-    return [
-        _finding(
-            "learning rates",
-            "warning",
-            f"The best rate lies at the edge of those that were tried ({words}); a wider --rates may serve these arms better.",
-        )
+    findings = []
+    diverged = [
+        f"{one['name']} at {tried['rate']:g}" for one in told for tried in one["search"] if tried["score"] is None
     ]
+    if diverged:
+        words = f"The training diverged at a rate that was tried ({', '.join(diverged)}), which was not chosen."
+        findings.append(_finding("rates that diverged", "warning", words))
+    edges = {one["name"]: one["rate"] for one in told if one["rate"] in (rates[0], rates[-1])}
+    if edges:
+        words = ", ".join(f"{name} {rate:g}" for name, rate in edges.items())
+        told_so = f"The best rate lies at the edge of those that were tried ({words}); a wider --rates may serve these arms better."
+        findings.append(_finding("learning rates", "warning", told_so))
+    elif all(one["rate"] is not None for one in told):
+        words = "No arm's best learning rate lies at the edge of those that were tried."
+        findings.append(_finding("learning rates", "ok", words))
+    return findings
+
+
+def of_looks(seeds: Sequence[int]) -> list[Finding]:
+    """Whether seeds were added to a study that had results already; arguments: its earlier numbers of seeds."""
+    if not seeds:
+        return []
+    words = (
+        f"Seeds were added after there were results of {' and of '.join(map(str, seeds))}. Every look is a further chance of a "
+        "false verdict, and p speaks of the present seeds alone."
+    )
+    return [_finding("seeds that were added", "warning", words)]
 
 
 def of_floor(table: Sequence[Mapping[str, Any]], constant: float | None) -> list[Finding]:

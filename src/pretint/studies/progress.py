@@ -75,7 +75,8 @@ class StudyProgress:
         if outcome["state"] == "failed":
             said = f"failed: {outcome['error']}"
         elif job["kind"] == "search":
-            said = f"rate {job['rate']:g}: held out {score} {outcome['held_out'].get(score, float('nan')):.4f}"
+            held_out = outcome["held_out"].get(score)
+            said = f"rate {job['rate']:g}: " + ("diverged" if held_out is None else f"held out {score} {held_out:.4f}")
         elif job["kind"] == "features":
             said = f"{len(outcome['cells'])} probes"
         else:

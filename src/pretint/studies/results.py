@@ -37,13 +37,21 @@ class Results:
         self.variances = Variances(folder, score)
 
     def best_rate(self, trials: Sequence[Job], options: CompareOptions) -> float | None:
-        """The rate with the best score on validation pictures; of equals the smaller. None unless all trials are finished."""
+        """The rate with the best score on validation pictures, of equals the smaller; one that diverged is none. None unless all
+        trials are finished, and one of them came to its end."""
         if not trials:
             return options.rates_to_try[0] if len(options.rates_to_try) == 1 else options.rate
-        found = [
-            (outcome["held_out"][self.score], -job.rate) for job in trials if (outcome := self.folder.outcome(job.key))
+        tried = self._tried(trials)
+        found = [(score, -rate) for rate, score in tried if score is not None]
+        return -max(found)[1] if found and len(tried) == len(trials) else None
+
+    def _tried(self, trials: Sequence[Job]) -> list[tuple[float, float | None]]:
+        """Rates of finished trials and their scores on validation pictures; None of one that diverged."""
+        return [
+            (job.rate, outcome["held_out"].get(self.score))
+            for job in trials
+            if (outcome := self.folder.outcome(job.key))
         ]
-        return -max(found)[1] if len(found) == len(trials) else None
 
     def document(
         self,
@@ -87,6 +95,7 @@ class Results:
             "checks": [
                 *findings,
                 *checks.of_failures(failed),
+                *checks.of_looks(head.get("looked_at", ())),
                 *checks.of_arms(self.arms, arms),
                 *checks.of_rates(arms, self.options),
                 *checks.of_floor(table, constants[0][self.score] if constants else None),
@@ -132,8 +141,7 @@ class Results:
         ]  # fmt: skip
 
     def _arm(self, arm: Arm, trials: Sequence[Job], cells: Sequence[Job], rates: Mapping[str, float]) -> dict[str, Any]:
-        outcomes = [outcome for job in (*trials, *cells) if (outcome := self.folder.outcome(job.key))]
-        search = [(job.rate, outcome["held_out"][self.score]) for job in trials if (outcome := self.folder.outcome(job.key))]  # fmt: skip
+        outcomes = [outcome for job in (*trials, *cells) if "loaded" in (outcome := self.folder.outcome(job.key) or {})]
         return {
             "name": arm.name,
             "init": list(arm.inits),
@@ -142,7 +150,7 @@ class Results:
             "loaded": outcomes[0]["loaded"] if outcomes else None,
             "parts": outcomes[0]["parts"] if outcomes else [],
             "rate": rates.get(arm.name),
-            "search": [{"rate": rate, "score": score} for rate, score in search],
+            "search": [{"rate": rate, "score": score} for rate, score in self._tried(trials)],
             "pretrainings": 0 if arm.from_nothing else len(arm.inits),
             "seeds": list(seeds_of(arm, self.options)),
         }
@@ -167,13 +175,16 @@ class Results:
         return groups
 
     def _table(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+        """Each arm at each place. Where its seeds share several pretrainings, these are what is independent, and the mean, its
+        interval and the deviation are of their means."""
         rows = []
+        pretrainings = {arm.name: len(arm.inits) for arm in self.arms}
         for (mode, depth, fraction), arms in self._groups(cells).items():
             for arm, found in arms.items():
-                one = statistics.interval([cell["score"] for cell in found])
+                one = statistics.interval(_by_pretraining(pretrainings[arm], found))
                 rows.append(
-                    {"arm": arm, "mode": mode, "depth": depth, "fraction": fraction, "seeds": one.n, "mean": one.mean,
-                     "deviation": one.deviation, "low": one.low, "high": one.high}
+                    {"arm": arm, "mode": mode, "depth": depth, "fraction": fraction, "seeds": len(found), "independent": one.n,
+                     "mean": one.mean, "deviation": one.deviation, "low": one.low, "high": one.high}
                 )  # fmt: skip
         return rows
 
@@ -196,6 +207,7 @@ class Results:
                     _by_pretraining(several, others),
                     picture_variance=variance,
                     pictures=pictures,
+                    spread=_spread(mine, others),
                 )
                 where: dict[str, Any] = {
                     "arm": arm.name,
@@ -241,7 +253,7 @@ class Results:
         for (mode, depth), of_arms in by_arm.items():
             for arm in self.arms:
                 mine, others = of_arms.get(arm.name, {}), of_arms.get(arm.reference or "", {})
-                if len(mine) < len(fractions) or 1 not in others:
+                if arm.added or len(mine) < len(fractions) or 1 not in others:
                     continue
                 # What the test pictures add is taken from the arms with all labels, at every fraction.
                 known = self.variances.get(Pair(_keys(mine[1]), _keys(others[1]), len(arm.inits)), compute=compute)
@@ -273,6 +285,13 @@ class Results:
 def _by_pretraining(several: int, cells: Sequence[Cell]) -> list[float]:
     scores: list[float] = statistics.by_pretraining(several, np.array([cell["score"] for cell in cells])).tolist()
     return scores
+
+
+def _spread(mine: Sequence[Cell], others: Sequence[Cell]) -> float | None:
+    """How far single trainings of one arm lie apart over seeds: root mean square of the two arms' deviations."""
+    if len(mine) < 2:
+        return None
+    return math.sqrt(sum(np.var([cell["score"] for cell in cells], ddof=1) for cells in (mine, others)) / 2)
 
 
 def _keys(cells: Sequence[Cell]) -> tuple[str, ...]:

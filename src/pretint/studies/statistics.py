@@ -53,7 +53,7 @@ class Difference:
     """Two-sided, of no difference; not corrected for other comparisons."""
     n: int
     spread: float | None
-    """How far scores of one arm lie apart over seeds: root mean square of the two arms' deviations; None for one seed."""
+    """How far single trainings of one arm lie apart over seeds: root mean square of the two arms' deviations; None for one seed."""
     identical: bool
     """Every score equals its partner's to the last bit."""
     confidence: float
@@ -82,6 +82,7 @@ def paired_difference(
     *,
     picture_variance: float = 0.0,
     pictures: int | None = None,
+    spread: float | None = None,
     confidence: float = 0.95,
 ) -> Difference:
     """The mean difference of two arms with its interval: a paired t over seeds, widened by the sampling of test pictures.
@@ -108,6 +109,7 @@ def paired_difference(
         reference: scores (n,) of the same seeds.
         picture_variance: V, in squared scores.
         pictures: N, the number of test pictures behind V.
+        spread: of single trainings, where the scores are means over several of them; else it follows from the scores.
         confidence: of the interval, in (0, 1).
     Raises:
         ValueError: the arms differ in length, a score is not a finite number, or V stands without N.
@@ -122,18 +124,19 @@ def paired_difference(
     mean = float(differences.mean())
     many = n > 1
     deviation = float(differences.std(ddof=1)) if many else None
-    spread = float(np.sqrt((scores.var(ddof=1) + others.var(ddof=1)) / 2)) if many else None
+    if many and spread is None:
+        spread = float(np.sqrt((scores.var(ddof=1) + others.var(ddof=1)) / 2))
     identical = bool(np.array_equal(scores, others))
     low = high = p = None
     if identical:
         low, high, p = 0.0, 0.0, 1.0
-    elif deviation is not None:
-        # Equal differences of a few seeds do not prove that seeds add nothing: without pictures there is nothing to go by.
-        seed_variance = deviation**2 / n if deviation > _NO_SPREAD else 0.0
-        if seed_variance or picture_variance:
-            half = float(half_width(seed_variance, n, picture_variance, pictures, tail=(1 - confidence) / 2))
-            low, high = mean - half, mean + half
-            p = _p(mean, seed_variance, n, picture_variance, pictures)
+    elif deviation is not None and deviation > _NO_SPREAD:
+        # Equal differences of a few seeds do not prove that seeds add nothing: two seeds scored on 100 pictures agree to the
+        # picture in one of twenty comparisons, by chance alone.
+        seed_variance = deviation**2 / n
+        half = float(half_width(seed_variance, n, picture_variance, pictures, tail=(1 - confidence) / 2))
+        low, high = mean - half, mean + half
+        p = _p(mean, seed_variance, n, picture_variance, pictures)
     return Difference(
         mean=mean, deviation=deviation, low=low, high=high, p=p, n=n,
         spread=spread, identical=identical, confidence=confidence,

@@ -20,7 +20,7 @@ from pretint.experiments.options import differences
 from pretint.experiments.starting import defaults_of
 from pretint.methods import load
 from pretint.run_folder import hold
-from pretint.studies import checks
+from pretint.studies import checks, variances
 from pretint.studies.arms import Arm, parse, resolve
 from pretint.studies.executor import run_jobs, side_by_side
 from pretint.studies.folder import LOCK, STUDY, StudyFolder
@@ -106,6 +106,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
     arms = resolve(options.arms, recipe.as_values(options))
     check_positives(source, options, arms)
     task = load("tasks", options.task).build(_task_options(options), classes)
+    variances.check(task.best)
     other = "choose other --classes, or other lists with --split and --test"
     for records, name in ((chosen.records, chosen.name), (source.split(test), test)):
         task.check(records, f"--data {options.data}: the list {name}", other)
@@ -132,8 +133,8 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
         head |= {
             "findings": findings,
             "weights": _weights(head, arms),
+            **_labels(head, classes, source.mask_map),
             "score": task.best,
-            "classes": classes,
             "test": {"split": test, "pictures": pictures.test, "left_out": without},
             "data": {
                 "folder": str(options.data.resolve()),
@@ -196,7 +197,12 @@ def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict
                 if (rate := results.best_rate(trials[arm.name], options)) is not None:
                     study.rates[arm.name] = rate
                 else:
-                    why = "not run, since a trial of its learning rate failed"
+                    ended = all(folder.outcome(job.key) for job in trials[arm.name])
+                    why = (
+                        "not run, since its training diverged at every learning rate that was tried; begin a study with lower --rates"
+                        if ended
+                        else "not run, since a trial of its learning rate failed"
+                    )
                     failed.update({job.key: why for job in study.cells_of(arm) if job.kind == "finetune"})
             run(study.jobs())
     except (Interrupted, KeyboardInterrupt):
@@ -235,6 +241,7 @@ def _opened(options: CompareOptions, quiet: bool) -> tuple[CompareOptions, Study
     if options.resume and (options.out / STUDY).exists():
         folder = StudyFolder.open(options.out)
         head = folder.document
+        shown = head.get("differences", [])
         fixed = head["options"]["loop"]["precision"]
         if values["loop"]["precision"] == "auto":
             values["loop"]["precision"] = fixed
@@ -248,24 +255,28 @@ def _opened(options: CompareOptions, quiet: bool) -> tuple[CompareOptions, Study
                 f"--resume: --{changed[0].replace('_', '-')} differs from the study in {options.out}; "
                 "leave it as it was, or begin a new study in another folder"
             )
-        head = {k: head[k] for k in ("kind", "task", "title", "options", "command", "environment", "environments", "begun", "seconds", "data", "test", "findings", "weights") if k in head}  # fmt: skip
+        head = {k: head[k] for k in ("kind", "task", "title", "options", "command", "environment", "environments", "begun", "seconds", "data", "test", "findings", "weights", "looked_at", "classes", "mask_map") if k in head}  # fmt: skip
         environments, remark = continued(head, {**environment(), "threads": options.threads}, cells=folder.finished())
         if remark:
             head["environments"] = environments
             if not quiet:
                 print(remark, file=sys.stderr)
-        head["options"] = head["options"] | {name: values[name] for name in GROWING}
+        grown = {name: values[name] for name in GROWING}
+        if shown and (before := head["options"]["seeds"]) < options.seeds:
+            head["looked_at"] = [*head.get("looked_at", []), before]
+        if any(grown[name] != head["options"][name] for name in GROWING):
+            head["command"] = _command() or head["command"]
+        head["options"] = head["options"] | grown
     else:
         folder = StudyFolder.create(options.out)
         fixed = choose_precision(options.loop)[0]
         values["loop"]["precision"] = fixed
-        named = Path(sys.argv[0]).name == "pretint"
         head = {
             "kind": "study",
             "task": options.task,
             "title": f"{options.task} on {options.data.resolve().name}",
             "options": values,
-            "command": shlex.join(["pretint", *sys.argv[1:]]) if named else None,
+            "command": _command(),
             "environment": {**environment(), "threads": options.threads},
             "begun": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
@@ -275,6 +286,13 @@ def _opened(options: CompareOptions, quiet: bool) -> tuple[CompareOptions, Study
     workers = 0 if options.loop.workers < 0 and (jobs > 1 or kind == "cpu") else options.loop.workers
     loop = replace(options.loop, precision=fixed, workers=workers)
     return replace(options, jobs=jobs, loop=loop), folder, head
+
+
+def _command() -> str | None:
+    """What was typed, as it would begin the study; None where it was no command line."""
+    if Path(sys.argv[0]).name != "pretint":
+        return None
+    return shlex.join(["pretint", *(word for word in sys.argv[1:] if word != "--resume")])
 
 
 def _grows(before: Any, now: Any) -> bool:
@@ -327,6 +345,10 @@ def _left_out(
     leaks = checks.leaks(arms, test, folder.path, options.keep_leaks, quiet)
     in_training = checks.copies_in_training(training, test, folder.path, quiet)
     without = [] if options.keep_leaks else sorted(leaks.ids)
+    if len(test) < 2:
+        raise DataError(
+            f"--data {options.data}: the test list has {len(test)} picture; what chance does cannot be told from fewer than two"
+        )
     if len(test) - len(without) < 2:
         raise DataError(
             f"--data {options.data}: of {len(test)} test pictures {len(without)} are near copies of what an arm was pretrained "
@@ -347,6 +369,21 @@ def _weights(head: Mapping[str, Any], arms: Sequence[Arm]) -> dict[str, str]:
             raise RunError(
                 f"--resume: the weights of {init} have changed since the study was begun; restore them, or begin a new study"
             )
+    return now
+
+
+def _labels(head: Mapping[str, Any], classes: Sequence[str], mask_map: Mapping[int, int]) -> dict[str, Any]:
+    """What the labels mean: the classes, and the class of each id in a mask.
+
+    Raises:
+        RunError: something else than at the first start; the files of pictures and masks would not show it.
+    """
+    now = {"classes": list(classes), "mask_map": {str(one): index for one, index in sorted(mask_map.items())}}
+    if any(head.get(name, known) != known for name, known in now.items()):
+        raise RunError(
+            f"--resume: the classes have changed since the study was begun ({', '.join(head['classes'])}; now {', '.join(classes)}); "
+            "restore them, or begin a new study"
+        )
     return now
 
 

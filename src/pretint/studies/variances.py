@@ -8,7 +8,7 @@ to take in meanwhile.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,6 +78,18 @@ class Variances:
         ]  # fmt: skip
 
 
+def check(score: str) -> None:
+    """See that test pictures can be drawn anew for a score.
+
+    Raises:
+        ValueError: they cannot; a task whose ``best`` it is has no place in a study yet.
+    """
+    if score not in _RESAMPLED:
+        raise ValueError(
+            f"{score}: a study knows how {', '.join(_RESAMPLED)} vary over test pictures; add it to variances.py"
+        )
+
+
 def compute_variance(folder: StudyFolder, score: str, pair: Pair) -> tuple[float, int]:
     """Variance of the pictures' common share in the difference, and their number.
 
@@ -110,10 +122,23 @@ def _weighted(folder: StudyFolder, score: str, keys: Sequence[str]) -> tuple[sta
         with np.load(folder.pictures_of(key), allow_pickle=False) as file:
             parts.append(dict(file))
     ids = parts[0]["ids"].tolist()
-    if "matrices" in parts[0]:
-        return resampling.mean_iou(np.stack([part["matrices"] for part in parts])), ids
-    targets, scores = parts[0]["targets"], np.stack([part["scores"] for part in parts])
-    if score == "top1":
-        rows = np.arange(len(targets))
-        return resampling.top1(np.stack([targets[rows, one.argmax(axis=1)] for one in scores])), ids
-    return resampling.mean_average_precision(targets, scores), ids
+    return _RESAMPLED[score](parts), ids
+
+
+_Parts = Sequence[Mapping[str, NDArray[Any]]]
+
+
+def _miou(parts: _Parts) -> statistics.Score:
+    return resampling.mean_iou(np.stack([part["matrices"] for part in parts]))
+
+
+def _map(parts: _Parts) -> statistics.Score:
+    return resampling.mean_average_precision(parts[0]["targets"], np.stack([part["scores"] for part in parts]))
+
+
+def _top1(parts: _Parts) -> statistics.Score:
+    targets, rows = parts[0]["targets"], np.arange(len(parts[0]["targets"]))
+    return resampling.top1(np.stack([targets[rows, part["scores"].argmax(axis=1)] for part in parts]))
+
+
+_RESAMPLED: dict[str, Callable[[_Parts], statistics.Score]] = {"miou": _miou, "map": _map, "top1": _top1}

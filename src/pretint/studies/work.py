@@ -21,7 +21,7 @@ from PIL import Image
 from pretint import recipe
 from pretint.data.feed import Batch
 from pretint.data.record import VOID
-from pretint.errors import DataError, RunError
+from pretint.errors import DataError, RunError, TrainingError
 from pretint.experiments.fine_tuning import finetune
 from pretint.experiments.options import FinetuneOptions, with_sections
 from pretint.inference.evaluating import evaluate_task
@@ -64,7 +64,20 @@ def _fine_tuned(job: Mapping[str, Any]) -> dict[str, Any]:
     begun = time.monotonic()
     options = options_of(job["values"])
     _wait_for(options.out)
-    result = finetune(options, quiet=True, masks_seen=True)  # by the study, once
+    try:
+        result = finetune(options, quiet=True, masks_seen=True)  # by the study, once
+    except TrainingError as error:
+        if job["kind"] != "search":
+            raise
+        return _keep(
+            job,
+            {
+                "held_out": {},
+                "rate": options.rate,
+                "diverged": str(error),
+                "seconds": round(time.monotonic() - begun, 1),
+            },
+        )
     parts = RunFolder.open(options.out).manifest["loaded"]["parts"]
     if job["kind"] == "search" and not result.scores:
         raise DataError(
