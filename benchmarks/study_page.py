@@ -288,6 +288,7 @@ def end_lines(name: str, done: dict[str, Any]) -> list[str]:
         f"`--stages {name} --seeds {seeds}`: 96 px, {PRETRAININGS} pretrainings, {seeds} seeds, {done['test']['pictures']} test pictures, "
         f"{SCORES[done['score']]} in points.",
         f"A pretraining costs {minutes(done['pretrainings']['best'][0])} minutes of one CPU thread (`--stages costs`). Cells: {machines(done)}.",
+        "Means, deviations and intervals are over seeds for scratch and over pretrainings, of the means of their seeds, for best.",
         *(
             [
                 f"{2 * PRETRAININGS} seeds were planned; these are those that were complete when time ran out, whatever they scored."

@@ -82,7 +82,7 @@ def test_an_arm_of_a_study(model: Path) -> None:
     told = architecture_of("pretint")
     assert told == architecture_of(str(model))
     assert not is_foreign("pretint")
-    base: dict[str, Any] = {**told, "seeds": 5, "unet": {**told["unet"], "planes": "L"}}
+    base: dict[str, Any] = {**told, "seed": 0, "seeds": 5, "unet": {**told["unet"], "planes": "L"}}
     arms = resolve(["pretint"], base)
     assert [(arm.name, arm.inits, arm.reference) for arm in arms] == [
         ("scratch", ("scratch",), None), ("pretint", ("pretint",), "scratch"),
