@@ -95,6 +95,33 @@ def test_more_classes_of_masks_leave_the_labels_of_a_table_alone(cells: Path) ->
     assert open_source(cells, task="labels").split("train")[0].labels == ("cell",)
 
 
+def test_the_splits_of_a_table_are_taken_over(cells: Path) -> None:
+    """Else the pictures that it keeps for a test would be trained on."""
+    (cells / "train.txt").unlink()
+    rows = "file,age,split\nimages/b.jpg,37,test\n./images/a.jpg,8,train\nimages/c.jpg,5,\n"
+    (cells / "labels.csv").write_text(rows)
+    for task in (None, "mask"):
+        source = open_source(cells, task=task)  # type: ignore[arg-type]
+        listed = {name: [(r.id, r.mask) for r in records] for name, records in source.splits.items()}
+        assert listed.keys() == {"train", "test", "all"}
+        assert listed["train"] == [("images/a.jpg", cells / "masks" / "a.png")]
+        assert listed["test"] == [("images/b.jpg", cells / "masks" / "b.png")]
+        assert len(listed["all"]) == 3
+    (cells / "labels.csv").write_text("file,cat,split\nimages/a.jpg,1,train\nimages/b.jpg,0,test\n")
+    source = open_source(cells, task="labels")
+    assert {name: [r.labels for r in records] for name, records in source.splits.items()} == {
+        "train": [("cat",)], "test": [()], "all": [("cat",), (), None],
+    }  # fmt: skip
+    (cells / "train.txt").write_text("a\n")  # the same list twice is no fault
+    assert len(open_source(cells).split("train")) == 1
+    (cells / "train.txt").write_text("a\nb\n")
+    with pytest.raises(DataError, match=r"train\.txt.*labels\.csv"):
+        open_source(cells)
+    (cells / "labels.csv").write_text("file,cat,split\nmasks/a.png,1,test\n")
+    with pytest.raises(DataError, match=r"labels\.csv.*masks/a\.png.*test"):
+        open_source(cells)
+
+
 def test_without_a_task_masks_are_not_opened(cells: Path) -> None:
     (cells / "classes.txt").unlink()
     for mask in (cells / "masks").iterdir():

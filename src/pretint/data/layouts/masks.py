@@ -2,7 +2,7 @@
 
 classes.txt     a line a class, "name" (ids 0, 1, ...) or "id name"; the first is the background. Without it the masks are read for ids
 SPLIT.txt       lists of names, as many as there are splits
-labels.csv      which picture shows which class; without it a picture shows the classes of its mask
+labels.csv      which picture shows which class, and its split; without it a picture shows the classes of its mask
 """
 
 from dataclasses import replace
@@ -26,7 +26,8 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     """List pictures with their masks; see ``open_source``. With ``classes`` the background stays index 0, the rest follows their order.
 
     Raises:
-        DataError: classes.txt or a list is malformed, a list names a picture that is not there, or masks have more than 255 classes.
+        DataError: classes.txt or a list is malformed, a list names a picture that is not there, labels.csv tells another list of
+            one name, or masks have more than 255 classes.
         OptionError: an unknown class.
     """
     masks = {_stem(path, folder / "masks"): path for path in walk(folder / "masks")}
@@ -60,11 +61,35 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
         for path in sorted(folder.glob("*.txt"))
         if path.stem not in ("classes", "all") and not path.stem.lower().startswith(("readme", "license"))
     }
+    if table.recognises(folder):
+        splits |= _tabled(folder, splits, records)
     splits["all"] = tuple(records.values())
     shown: tuple[str, ...] = ()
     if task == "labels":
         shown, splits = _with_labels(folder, splits, classes, names, mask_map)
     return Source("masks", folder, shown, splits, names, mask_map)
+
+
+def _tabled(
+    folder: Path, lists: dict[str, tuple[Record, ...]], records: dict[str, Record]
+) -> dict[str, tuple[Record, ...]]:
+    """The splits that labels.csv tells; its columns of classes are not looked at."""
+    by_id = {record.id: record for record in records.values()}
+    splits = {}
+    for name, rows in table.read(folder, ()).splits.items():
+        if name == "all":
+            continue
+        for row in rows:
+            if row.id not in by_id:
+                raise DataError(
+                    f"{folder / 'labels.csv'}: {row.id} of the split {name} lies not in images/; mend its row"
+                )
+        splits[name] = tuple(by_id[row.id] for row in rows)
+        if name in lists and set(lists[name]) != set(splits[name]):
+            raise DataError(
+                f"{folder}: {name}.txt and the split {name} of labels.csv are different pictures; take one of them away"
+            )
+    return splits
 
 
 def _with_labels(

@@ -14,7 +14,7 @@ def recognises(folder: Path) -> bool:
 
 
 def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "void", task: str | None = None) -> Source:
-    """List the table's pictures in its order; see ``open_source``.
+    """List the table's pictures in its order; see ``open_source``. Columns of other classes than the given are not looked at.
 
     Raises:
         DataError: the table is malformed, names a file twice or one that is not there.
@@ -33,7 +33,7 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
             for name in classes or ():
                 if name not in found:
                     raise OptionError(f"--classes {name}: {table} has the columns {', '.join(found)}")
-            names = classes or found
+            names = found if classes is None else classes
             for row in rows:
                 where = f"{table}, line {rows.line_num}"
                 given = row["file"] or ""
