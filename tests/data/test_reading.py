@@ -1,5 +1,7 @@
 """Every odd kind of file is read right or refused in one sentence that names it."""
 
+import struct
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -158,6 +160,43 @@ def test_masks_give_ids_as_they_stand_in_the_file(file: Path) -> None:
         read_mask(file)
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_masks_of_few_bits_give_their_ids(tmp_path: Path, bits: int, suffix: str) -> None:
+    """Files by hand, after the specifications: Pillow writes no grey of 2 or 4 bits."""
+    ids = RNG.integers(0, 2**bits, (5, 8))
+    rows = [np.packbits([int(b) for v in row for b in f"{v:0{bits}b}"]).tobytes() for row in ids]
+    if suffix == "png":
+
+        def chunk(kind: bytes, content: bytes) -> bytes:
+            return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+        head = struct.pack(">IIBBBBB", 8, 5, bits, 0, 0, 0, 0)
+        pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+        content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    else:
+        pixels = b"".join(rows)
+        # width, height, bits, no compression, black is 0, offset of the pixels, samples, rows in the strip, its bytes
+        tags = {256: 8, 257: 5, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: 5, 279: len(pixels)}
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+        content = struct.pack("<2sHI", b"II", 42, 8 + len(pixels)) + pixels
+        content += struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    path = tmp_path / f"mask.{suffix}"
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_mask(path), ids)
+
+
+@pytest.mark.parametrize("highest", [1, 3, 20, 255, 256, 1000, 65535])
+def test_a_pgm_gives_its_ids_whatever_its_highest(tmp_path: Path, highest: int) -> None:
+    ids = RNG.integers(0, highest + 1, (5, 8))
+    head = f"8 5\n{highest}\n".encode()
+    path = tmp_path / "mask.pgm"
+    path.write_bytes(b"P5\n" + head + ids.astype(">u2" if highest > 255 else "u1").tobytes())
+    np.testing.assert_array_equal(read_mask(path), ids)
+    path.write_bytes(b"P2\n" + head + " ".join(map(str, ids.ravel())).encode())
+    np.testing.assert_array_equal(read_mask(path), ids)
+
+
 def test_ids_become_class_indices() -> None:
     ids = np.array([[0, 8, 255], [12, 0, 8]])
     classes = ids_to_classes(ids, {0: 0, 8: 1, 12: 255, 255: 255}, Path("m.png"))
@@ -171,8 +210,9 @@ def test_ids_become_class_indices() -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_turned_tiff_is_turned_once(mode: str, orientation: int, tmp_path: Path) -> None:
-    path = tmp_path / "turned.tif"
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+def test_a_turned_file_is_turned_once(suffix: str, mode: str, orientation: int, tmp_path: Path) -> None:
+    path = tmp_path / f"turned.{suffix}"
     stored = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)).convert(mode)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -191,3 +231,5 @@ def test_a_turned_tiff_is_turned_once(mode: str, orientation: int, tmp_path: Pat
     }[orientation]
     np.testing.assert_array_equal(read_rgb(path), upright)
     assert picture_size(path) == upright.shape[:2]
+    if mode == "L":
+        np.testing.assert_array_equal(read_mask(path), upright[..., 0])

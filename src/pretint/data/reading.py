@@ -69,14 +69,19 @@ def read_picture(where: Path | Span, at_least: int | None = None) -> Image.Image
             with _open(where) as stream, Image.open(stream) as image:
                 if at_least is not None and at_least < min(image.size):
                     image.draft(None, (at_least, at_least))
-                image.load()  # turns a TIFF upright and forgets its orientation; the other formats are turned below
-                turn = _TURN.get(_orientation(image))
+                image.load()
+                turn = turn_of(image)
                 upright = _to_rgb(image)
         except MemoryError:
             raise
         except Exception as error:  # decoders raise whatever broken bytes lead them into
             raise _unreadable(where, error) from error
     return upright if turn is None else upright.transpose(turn)
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """What turns a loaded picture upright, by its EXIF; None: nothing. Loading turns a TIFF and forgets its orientation."""
+    return _TURN.get(_orientation(image))
 
 
 def _open(where: Path | Span) -> BinaryIO:
@@ -103,22 +108,39 @@ def _plain_pixels(span: Span, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def read_mask(path: Path) -> NDArray[np.int64]:
-    """The class ids of a mask as they stand in its file (palette index or grey value, no conversion), int64 (H, W).
+    """The class ids of a mask as they stand in its file (palette index or grey value, no conversion), upright, int64 (H, W).
 
     Raises:
         DataError: the file is missing, damaged, or a colour picture.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode not in ("1", "L", "P", "I;16", "I;16B", "I"):
-                raise DataError(
-                    f"{path}: this mask is a colour picture (mode {image.mode}); a mask is a palette or grey picture whose values are class ids"
-                )
-            return np.asarray(image).astype(np.int64)
-    except DataError:
-        raise
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with path.open("rb") as stream, Image.open(stream) as image:  # as a stream: see read_picture
+                if image.mode not in ("1", "L", "P", "I;16", "I;16B", "I"):
+                    raise DataError(
+                        f"{path}: this mask is a colour picture (mode {image.mode}); a mask is a palette or grey picture whose values are class ids"
+                    )
+                stored, given = _highest(image)
+                image.load()
+                turn = turn_of(image)
+                ids = np.asarray(image if turn is None else image.transpose(turn)).astype(np.int64)
+        except DataError:
+            raise
+        except Exception as error:
+            raise _unreadable(path, error) from error
+    return ids if stored == given else (ids * stored + given // 2) // given
+
+
+def _highest(image: Image.Image) -> tuple[int, int]:
+    """The highest grey value that a file's kind can hold, and what Pillow makes of it: it stretches few bits to eight, and any PGM."""
+    for coder, _, _, told in getattr(image, "tile", [])[:1]:
+        if coder in ("ppm", "ppm_plain") and isinstance(told, tuple):
+            return int(told[-1]), 65535 if image.mode == "I" else 255
+        raw = str(told[0] if isinstance(told, tuple) else told)
+        if image.mode == "L" and raw.startswith(("L;2", "L;4")):
+            return 2 ** int(raw[2]) - 1, 255
+    return 255, 255
 
 
 def picture_size(path: Path) -> tuple[int, int]:
