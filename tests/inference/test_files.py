@@ -82,9 +82,11 @@ def test_a_tiffs_storage_is_not_taken_for_exif(grey_picture, tmp_path):
     assert dict(picture.getexif()) == {MAKE: "Scanner"}
 
 
-def test_broken_exif_costs_the_exif_alone(grey_picture, tmp_path):
-    broken = b"Exif\0\0II*\0\x08\0\0\0\xff\xff garbage"
-    assert colorized(grey_picture, tmp_path, "in.jpg", "out.jpg", exif=broken).size == (20, 12)
+@pytest.mark.parametrize(("name", "mode"), [("in.jpg", "L"), ("in.png", "L"), ("in.png", "RGBA")])
+@pytest.mark.parametrize("broken", [b"II*\0\x08\0\0\0\xff\xff garbage", b"garbage of a camera"])
+def test_broken_exif_costs_the_exif_alone(grey_picture, tmp_path, name, broken, mode):
+    picture = colorized(grey_picture.convert(mode), tmp_path, name, exif=b"Exif\0\0" + broken)
+    assert (picture.size, picture.mode) == ((20, 12), "RGBA" if mode == "RGBA" else "RGB")
 
 
 def test_exif_too_long_for_a_jpeg_is_left_out(grey_picture, tmp_path):

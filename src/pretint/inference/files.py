@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
-from pretint.data.reading import read_rgb
+from pretint.data.reading import read_rgb, turn_of
 from pretint.errors import OptionError, ResourceError, WeightsError
 from pretint.inference.full_resolution import AbPredictor, predict_ab, recolour
 from pretint.training.memory import is_out_of_memory
@@ -102,8 +102,9 @@ def _rgba(source: Path) -> NDArray[np.uint8] | None:
             # A 16-bit grey picture can name one grey that is transparent; there is no 8-bit picture to hold that.
             if not image.has_transparency_data or image.mode.startswith(("I", "F")):
                 return None
-            image.load()  # turns a TIFF upright and forgets its orientation; the other formats are turned below
-            return np.array(ImageOps.exif_transpose(image).convert("RGBA"))
+            image.load()
+            turn, picture = turn_of(image), image.convert("RGBA")
+    return np.array(picture if turn is None else picture.transpose(turn))
 
 
 def _metadata(source: Path, kind: str, width: int, height: int) -> dict[str, bytes]:
