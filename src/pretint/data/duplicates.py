@@ -4,12 +4,13 @@
     found.in_test                           # {test id: ids of its copies in the pool}
     refuse_overlap("train", training, "test", test)
 
-A copy may be encoded anew, resized, squashed, mirrored, somewhat brighter, grey, cropped by up to 5 % a side, or to the square in the
-middle. Two steps: pairs whose hashes (``picture_hash``) differ in at most ``MOST`` of 255 bits, in any two views one of which is the whole,
+A copy may be encoded anew, resized, squashed, mirrored, somewhat brighter, grey (several of these at once too), cropped by up to 5 % on
+all sides, or to the square in the middle. Two crops at once are mostly missed, and crops of some sides alone in part: docs/data.md has numbers.
+Two steps: pairs whose hashes (``picture_hash``) differ in at most ``MOST`` of 255 bits, in any two views one of which is the whole,
 the one or the other way round; of these, pairs whose detail correlates at least ``LEAST``, seen in the files again. docs/log.md holds the
 measurements that both numbers come from.
 
-Not found: turned and heavily cropped pictures, other shots of one scene, pictures of hardly more than one grey.
+Not found: turned pictures, heavily or twice cropped ones, other shots of one scene, pictures of hardly more than one grey.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
