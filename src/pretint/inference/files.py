@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from pretint.data.reading import read_rgb, turn_of
-from pretint.errors import OptionError, ResourceError, WeightsError
+from pretint.errors import DataError, OptionError, ResourceError, WeightsError
 from pretint.inference.full_resolution import AbPredictor, predict_ab, recolour
 from pretint.training.memory import is_out_of_memory
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
-_JPEG_LONGEST = 65535  # pixels a side
+_JPEG_LONGEST = 65500  # pixels a side: what libjpeg takes, of the 65535 that the format could tell
 _JPEG_EXIF_ROOM = 65533  # bytes in one JPEG segment
 
 # What a TIFF says of how its pixels are stored; it stands among the EXIF tags there and would describe another file.
@@ -39,8 +39,8 @@ def colorize_file(source: Path, target: Path, ab_predictor: AbPredictor, size: i
         ab_predictor: the network, see `full_resolution.predict_ab`.
         size: short side of what the network sees, in pixels.
     Raises:
-        DataError: the source cannot be read.
-        OptionError: the target has another ending, is the source, or cannot hold so large a picture.
+        DataError: the source cannot be read, or is too large for a JPEG.
+        OptionError: the target has another ending, or is the source.
         ResourceError: memory runs out, or the target cannot be written.
         WeightsError: the network predicts values that are not numbers.
     """
@@ -80,7 +80,7 @@ def _coloured(
     rgb = read_rgb(source)
     height, width = rgb.shape[:2]
     if kind == "JPEG" and max(height, width) > _JPEG_LONGEST:
-        raise OptionError(f"{source}: {width}x{height} is too large for a JPEG; give the output the ending .png")
+        raise DataError(f"{source}: {width}x{height} is too large for a JPEG; give the output the ending .png")
     ab = predict_ab(rgb, ab_predictor, size)
     metadata = _metadata(source, kind, width, height)
     transparent = _rgba(source) if kind == "PNG" else None
