@@ -160,6 +160,10 @@ def test_pictures_that_cannot_be_compared_are_named(tmp_path: Path) -> None:
     assert found.pairs == ()
     assert [name for name, _ in found.unseen] == ["white.png", "white too.png", "broken.jpg"]
     assert "broken.jpg" in found.unseen[2][1]
+    assert (
+        found.not_compared == f"3 could not be compared ({tmp_path / 'pool' / 'white.png'}: hardly more than one grey)"
+    )
+    assert near_copies(pool[1:], pool[1:]).not_compared == ""
 
 
 def test_looks_are_kept_and_taken_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,13 +129,19 @@ def test_near_copies_of_test_pictures_are_left_out_and_listed(tmp_path: Path, ca
     for pool_name, name in (("a.png", "000005.jpg"), ("b.jpg", "000000.jpg")):  # of the test list, and not of it
         with Image.open(elsewhere / "images" / name) as picture:
             picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((48, 80)).save(data / "images" / pool_name)
+    Image.new("RGB", (9, 9), "white").save(data / "images" / "white.png")
     options = PRETRAIN | {"split": "all", "epochs": 1, "quiet": False}
     pretint.pretrain(data=data, out=tmp_path / "run", apart_from=[elsewhere], **options)
     run = RunFolder.open(tmp_path / "run")
     rows = [line.split("\t") for line in (run.path / "left_out.tsv").read_text().splitlines()[1:]]
-    assert rows == [["images/a.png", "copy", str(elsewhere / "images" / "000005.jpg")]]
+    assert rows == [
+        ["images/white.png", "grey", ""],
+        ["images/a.png", "copy", str(elsewhere / "images" / "000005.jpg")],
+    ]
     assert run.manifest["data"]["training"] + run.manifest["data"]["held_out"] == 21
-    assert "left out: 0 broken, 0 grey pictures, 1 copies of test pictures of 22" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "left out: 0 broken, 1 grey pictures, 1 copies of test pictures of 23" in said
+    assert f"1 could not be compared ({data / 'images' / 'white.png'}: hardly more than one grey)" in said
     with pytest.raises(pretint.DataError, match=r"--apart-from: all 4 pictures .* near copies"):
         pretint.pretrain(data=elsewhere, out=tmp_path / "none", apart_from=elsewhere, **options | {"split": "test"})
 

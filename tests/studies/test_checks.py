@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from safetensors.numpy import save_file
 
 import pretint
@@ -157,6 +158,18 @@ def test_leaks_are_looked_for_in_what_a_fine_tuning_began_from(
         ("copies of test pictures, mine", "ok"),
         ("copies of test pictures, mine", "warning"),
     ]
+
+
+def test_pictures_that_could_not_be_compared_are_told(pictures: Path, coloring_run: Path, tmp_path: Path) -> None:
+    """Else a test of flat pictures would count as free of copies."""
+    Image.new("RGB", (70, 70), "white").save(tmp_path / "white.png")
+    test = [Record("white.png", tmp_path / "white.png"), Record("other", pictures / "03.png")]
+    told = f"1 could not be compared ({tmp_path / 'white.png'}: hardly more than one grey)."
+    (finding,) = checks.leaks([arm(coloring_run)], test[:1], tmp_path, keep=False, quiet=True).findings
+    assert (finding["state"], told in finding["words"]) == ("ok", True)
+    for training, state in ((pictures / "04.png", "ok"), (pictures / "03.png", "warning")):
+        finding = checks.copies_in_training([Record("one", training)], test, tmp_path, quiet=True)
+        assert (finding["state"], told in finding["words"]) == (state, True)
 
 
 def test_an_environment_without_a_cell_is_no_warning() -> None:

@@ -79,6 +79,11 @@ class Copies:
         """For each picture of the test set that has copies in the pool: their ids."""
         return _grouped((pair.test, pair.pool) for pair in self.pairs)
 
+    @property
+    def not_compared(self) -> str:
+        """How many pictures could not be compared, and why the first could not; "" where all were."""
+        return f"{len(self.unseen)} could not be compared ({self.unseen[0][1]})" if self.unseen else ""
+
 
 def near_copies(
     pool: Sequence[Record],
@@ -108,7 +113,8 @@ def near_copies(
     looks = look(records, workers, cache, progress, earlier)
     hashed = looks.state == HASHED
     unseen = [
-        (records[i].id, looks.faults.get(i, "hardly more than one grey")) for i in np.flatnonzero(~hashed).tolist()
+        (records[i].id, looks.faults.get(i, f"{records[i].where}: hardly more than one grey"))
+        for i in np.flatnonzero(~hashed).tolist()
     ]
     count = len(pool)
     ones, others = pick(pool, np.flatnonzero(hashed[:count])), pick(test, np.flatnonzero(hashed[count:]))

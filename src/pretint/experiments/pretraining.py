@@ -148,6 +148,8 @@ def _without_copies(
     """The pool without near copies of other pictures, and (id, the other picture) of those left out."""
     with counting("looking for copies", start.quiet or not start.first) as progress:
         found = near_copies(pool, apart, start.workers, start.run.path / LOOKS, progress, earlier)
+    if found.not_compared:
+        start.say(f"looking for copies of test pictures: {found.not_compared}")
     copies = found.in_pool
     rest = pick(pool, (i for i, record in enumerate(pool) if record.id not in copies))
     if not rest:

@@ -87,7 +87,7 @@ def leaks(arms: Sequence[Arm], test: Sequence[Record], folder: Path, keep: bool,
                     known[these] = near_copies(pool, test, default_workers(), folder / LOOKS, progress, [run / LOOKS])
                 copies = known[these]
                 found |= {one: pools[0] for one, pools in copies.in_test.items()}
-                findings.append(_copies_finding(name, run, len(pool), copies.in_test, keep))
+                findings.append(_told(_copies_finding(name, run, len(pool), copies.in_test, keep), copies))
     return Leaks(frozenset(found), findings)
 
 
@@ -97,12 +97,17 @@ def copies_in_training(training: Sequence[Record], test: Sequence[Record], folde
         copies = near_copies(training, test, default_workers(), folder / LOOKS, progress)
     name = "copies in the training list"
     if not copies.in_test:
-        return _finding(name, "ok", "No test picture is a near copy of a training picture.")
+        return _told(_finding(name, "ok", "No test picture is a near copy of a training picture."), copies)
     words = (
         f"{len(copies.in_test)} test pictures are near copies of training pictures ({_named(copies.in_test)}): "
         "every arm has seen them, so scores are too high."
     )
-    return _finding(name, "warning", words)
+    return _told(_finding(name, "warning", words), copies)
+
+
+def _told(finding: Finding, copies: Copies) -> Finding:
+    """The finding, and what could not be compared."""
+    return finding | {"words": f"{finding['words']} {copies.not_compared}."} if copies.not_compared else finding
 
 
 def of_arms(arms: Sequence[Arm], told: Sequence[Mapping[str, Any]]) -> list[Finding]:
