@@ -146,6 +146,29 @@ def test_near_copies_of_test_pictures_are_left_out_and_listed(tmp_path: Path, ca
         pretint.pretrain(data=elsewhere, out=tmp_path / "none", apart_from=elsewhere, **options | {"split": "test"})
 
 
+def test_both_test_lists_of_voc_are_kept_apart(tmp_path: Path) -> None:
+    """That of the labels, under Main, and that of the masks, under Segmentation."""
+    data, voc = tmp_path / "data", tmp_path / "VOC2012"
+    scenes.write(data, 20, seed=0, size=64, splits={"train": 20})
+    scenes.write(tmp_path / "others", 4, seed=1, size=64, splits={"train": 4})
+    for name in ("JPEGImages", "ImageSets/Main", "ImageSets/Segmentation"):
+        (voc / name).mkdir(parents=True)
+    for place, name in enumerate("abcd"):
+        with Image.open(tmp_path / "others" / "images" / f"00000{place}.jpg") as picture:
+            picture.save(voc / "JPEGImages" / f"{name}.jpg")
+            picture.resize((50, 50)).save(data / "images" / f"{name}.png")
+    for name, lines in {
+        "Main/train": "c\n",
+        "Main/val": "a\n",
+        "Segmentation/train": "d\n",
+        "Segmentation/val": "b\na\n",
+    }.items():
+        (voc / "ImageSets" / f"{name}.txt").write_text(lines)
+    pretint.pretrain(data=data, out=tmp_path / "run", apart_from=[voc], **PRETRAIN | {"split": "all", "epochs": 1})
+    _, *rows = (tmp_path / "run" / "left_out.tsv").read_text().splitlines()
+    assert rows == [f"images/{name}.png\tcopy\t{voc / 'JPEGImages' / name}.jpg" for name in "ab"]
+
+
 def test_an_option_newer_than_the_run_does_not_hinder_a_resume(pictures: Path, tmp_path: Path) -> None:
     pretint.pretrain(data=pictures, out=tmp_path / "run", **PRETRAIN | {"epochs": 1})
     run = RunFolder.open(tmp_path / "run")

@@ -137,9 +137,12 @@ def _looks_of_others(options: PretrainOptions, run: RunFolder) -> list[Path]:
 
 
 def _apart(options: PretrainOptions) -> tuple[Record, ...]:
-    """The test pictures that must not be in the pool, each under its whole path."""
+    """The test pictures that must not be in the pool, each once and under its whole path."""
     sources = [open_source(folder) for folder in options.apart_from]
-    return tuple(replace(r, id=str(r.where)) for source in sources for r in source.test_split().records)
+    # VOC alone has another list for masks.
+    sources += [open_source(source.root, task="mask") for source in sources if source.layout == "voc"]
+    records = {r.where: r for source in sources for r in source.test_split().records}
+    return tuple(replace(record, id=str(where)) for where, record in records.items())
 
 
 def _without_copies(
