@@ -66,6 +66,22 @@ def test_the_task_chooses_between_lists_of_one_name(voc: Path) -> None:
     assert record.mask == voc / "SegmentationClass" / "b.png"
 
 
+def test_a_list_that_begins_like_a_class_is_a_list(voc: Path) -> None:
+    """ "train" is a class of VOC too, and the list of the augmented annotations is widely called train_aug."""
+    for name, lines in {
+        "Main/train_train": "a  1\nb -1\nc -1\n", "Main/train_val": "d -1\n", "Main/cat_chosen": "a\nd\n",
+        "Segmentation/train_aug": "b\nc\n", "Segmentation/train_val": "c\n",
+    }.items():  # fmt: skip
+        (voc / "ImageSets" / f"{name}.txt").write_text(lines)
+    source = open_source(voc, task="mask")
+    listed = {name: "".join(record.path.stem for record in records) for name, records in source.splits.items()}
+    assert listed == {
+        "train": "b", "val": "d", "trainaug": "bc", "train_aug": "bc", "train_val": "c", "cat_chosen": "ad", "all": "abcd",
+    }  # fmt: skip
+    assert source.classes == ("cat", "dog", "train")
+    assert open_source(voc, task="labels").split("train")[0].labels == ("cat", "dog", "train")
+
+
 def test_chosen_classes_and_the_others(voc: Path) -> None:
     source = open_source(voc, classes=["dog", "cat"])
     assert source.classes == ("dog", "cat")

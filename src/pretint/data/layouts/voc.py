@@ -53,7 +53,7 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     """
     pictures = {p.stem: p for p in sorted((folder / "JPEGImages").iterdir()) if p.suffix.lower() in PICTURE_SUFFIXES}
     masks = {p.stem: p for p in (folder / "SegmentationClass").glob("*.png")}
-    members, positives = _main_lists(folder / "ImageSets" / "Main")
+    members, positives, of_classes = _main_lists(folder / "ImageSets" / "Main")
     names = classes or tuple(positives) or tuple(CLASSES)
     known = CLASSES if task == "mask" else list(positives) or CLASSES  # its masks have ids of its own classes alone
     for name in classes or ():
@@ -80,7 +80,12 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
         records[stem] = Record(path.relative_to(folder).as_posix(), path, labels, masks.get(stem))
 
     kinds = ("Main", "Segmentation") if task == "mask" else ("Segmentation", "Main")
-    lists = {p.stem: p for kind in kinds for p in _split_lists(folder / "ImageSets" / kind, positives)}
+    lists = {
+        path.stem: path
+        for kind in kinds
+        for path in sorted((folder / "ImageSets" / kind).glob("*.txt"))
+        if path not in of_classes and path.stem != "all"
+    }
     splits = {name: _listed(path, records) for name, path in lists.items()}
     splits["all"] = tuple(records.values())
     mask_classes: tuple[str, ...] = ()
@@ -94,15 +99,17 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     return Source("voc", folder, names, splits, mask_classes, mask_map)
 
 
-def _main_lists(main: Path) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """For each class with lists: the pictures that they name, and those that show the class."""
+def _main_lists(main: Path) -> tuple[dict[str, set[str]], dict[str, set[str]], set[Path]]:
+    """For each class with lists: the pictures that they name, and those that show the class; and the lists."""
     splits = {p.stem for p in main.glob("*.txt") if "_" not in p.stem}
     members: dict[str, set[str]] = {}
     positives: dict[str, set[str]] = {}
+    lists: set[Path] = set()
     for path in sorted(main.glob("*_*.txt")):
         name, _, split = path.stem.rpartition("_")
         if split not in splits and split not in ("train", "val", "trainval", "test"):
             continue
+        lists.add(path)
         for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
             words = line.split()
             if not words:
@@ -113,14 +120,8 @@ def _main_lists(main: Path) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
             if words[1] != "-1":
                 positives.setdefault(name, set()).add(words[0])
     order = {name: place for place, name in enumerate(CLASSES)}
-    return members, {
-        name: positives.get(name, set())
-        for name in sorted(members, key=lambda name: (order.get(name, len(order)), name))
-    }
-
-
-def _split_lists(folder: Path, positives: dict[str, set[str]]) -> list[Path]:
-    return [p for p in sorted(folder.glob("*.txt")) if p.stem.rpartition("_")[0] not in positives and p.stem != "all"]
+    known = sorted(members, key=lambda name: (order.get(name, len(order)), name))
+    return members, {name: positives.get(name, set()) for name in known}, lists
 
 
 def _listed(path: Path, records: dict[str, Record]) -> tuple[Record, ...]:
