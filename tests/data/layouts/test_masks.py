@@ -22,6 +22,7 @@ def cells(tmp_path: Path) -> Path:
     (tmp_path / "classes.txt").write_text("background\ncytoplasm\nnucleus\n")
     (tmp_path / "train.txt").write_text("a\nb.jpg\n")
     (tmp_path / "README.txt").write_text("not a list\n")
+    (tmp_path / "._train.txt").write_bytes(b"\0\5\x16\7 not a list either")  # of another system
     return tmp_path
 
 

@@ -66,6 +66,15 @@ def test_the_task_chooses_between_lists_of_one_name(voc: Path) -> None:
     assert record.mask == voc / "SegmentationClass" / "b.png"
 
 
+def test_names_with_a_leading_dot_are_passed_over(voc: Path) -> None:
+    plain = open_source(voc)
+    (voc / "JPEGImages" / "._a.jpg").write_bytes(b"of another system")
+    (voc / "SegmentationClass" / "._b.png").write_bytes(b"of another system")
+    for name in ("Main/._cat_train", "Main/._val", "Segmentation/._train"):
+        (voc / "ImageSets" / f"{name}.txt").write_bytes(b"\0\5\x16\7 of another system")
+    assert open_source(voc) == plain
+
+
 def test_a_list_that_begins_like_a_class_is_a_list(voc: Path) -> None:
     """ "train" is a class of VOC too, and the list of the augmented annotations is widely called train_aug."""
     for name, lines in {

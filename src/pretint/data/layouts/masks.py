@@ -59,7 +59,7 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     splits = {
         path.stem: _listed(path, records)
         for path in sorted(folder.glob("*.txt"))
-        if path.stem not in ("classes", "all") and not path.stem.lower().startswith(("readme", "license"))
+        if path.stem not in ("classes", "all") and not path.stem.lower().startswith((".", "readme", "license"))
     }
     if table.recognises(folder):
         splits |= _tabled(folder, splits, records)

@@ -51,8 +51,8 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
         DataError: a list names a picture that is not there, or is malformed; nothing tells the labels of a class.
         OptionError: a class is none of VOC's and has no list under Main, or it is none of VOC's and task is "mask".
     """
-    pictures = {p.stem: p for p in sorted((folder / "JPEGImages").iterdir()) if p.suffix.lower() in PICTURE_SUFFIXES}
-    masks = {p.stem: p for p in (folder / "SegmentationClass").glob("*.png")}
+    pictures = {p.stem: p for p in _shown_files(folder / "JPEGImages") if p.suffix.lower() in PICTURE_SUFFIXES}
+    masks = {p.stem: p for p in _shown_files(folder / "SegmentationClass") if p.suffix == ".png"}
     members, positives, of_classes = _main_lists(folder / "ImageSets" / "Main")
     names = classes or tuple(positives) or tuple(CLASSES)
     known = CLASSES if task == "mask" else list(positives) or CLASSES  # its masks have ids of its own classes alone
@@ -83,8 +83,8 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     lists = {
         path.stem: path
         for kind in kinds
-        for path in sorted((folder / "ImageSets" / kind).glob("*.txt"))
-        if path not in of_classes and path.stem != "all"
+        for path in _shown_files(folder / "ImageSets" / kind)
+        if path.suffix == ".txt" and path not in of_classes and path.stem != "all"
     }
     splits = {name: _listed(path, records) for name, path in lists.items()}
     splits["all"] = tuple(records.values())
@@ -99,13 +99,19 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     return Source("voc", folder, names, splits, mask_classes, mask_map)
 
 
+def _shown_files(folder: Path) -> list[Path]:
+    """What lies in a folder but for names with a leading dot, such as those that other systems put beside a file."""
+    return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")] if folder.is_dir() else []
+
+
 def _main_lists(main: Path) -> tuple[dict[str, set[str]], dict[str, set[str]], set[Path]]:
     """For each class with lists: the pictures that they name, and those that show the class; and the lists."""
-    splits = {p.stem for p in main.glob("*.txt") if "_" not in p.stem}
+    texts = [path for path in _shown_files(main) if path.suffix == ".txt"]
+    splits = {path.stem for path in texts if "_" not in path.stem}
     members: dict[str, set[str]] = {}
     positives: dict[str, set[str]] = {}
     lists: set[Path] = set()
-    for path in sorted(main.glob("*_*.txt")):
+    for path in (path for path in texts if "_" in path.stem):
         name, _, split = path.stem.rpartition("_")
         if split not in splits and split not in ("train", "val", "trainval", "test"):
             continue
