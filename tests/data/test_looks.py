@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from pretint.data.layouts import open_source
 from pretint.data.looks import UNSEEN, Look, Looks, forget_faults
 from pretint.data.picture_hash import SIZE
 from pretint.data.record import Record
@@ -95,6 +96,21 @@ def test_a_file_that_changed_is_unknown(records: list[Record], tmp_path: Path) -
     os.utime(records[1].path, ns=(0, 1))
     records[2].path.unlink()
     assert (_filled(records, file).state == UNSEEN).tolist() == [True, True, True, False]
+
+
+def test_a_folder_is_known_by_whatever_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative to where one stands, back and forth, through a link: what is looked at once is known to every verb."""
+    (tmp_path / "photos" / "sub").mkdir(parents=True)
+    for name in ("a.png", "sub/b.png"):
+        (tmp_path / "photos" / name).write_bytes(b"1")
+    (tmp_path / "link").symlink_to("photos")
+    file = tmp_path / "looks.safetensors"
+    monkeypatch.chdir(tmp_path)
+    _kept(list(open_source("photos").split("all")), file, HASHED, PLAIN)
+    monkeypatch.chdir(tmp_path / "photos" / "sub")
+    for named in (tmp_path / "photos", Path(".."), Path("../../photos"), tmp_path / "link"):
+        assert list(_filled(list(open_source(named).split("all")), file)) == [HASHED, PLAIN]
+    assert list(_filled([Record("b", Path("b.png")), Record("a", Path("../a.png"))], file)) == [PLAIN, HASHED]
 
 
 def test_a_file_that_is_gone_is_never_known(records: list[Record], tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Looks at many pictures as arrays, and the file that keeps them.
 
-    looks.safetensors    key       uint64 (N,): of path, size and time of change
+    looks.safetensors    key       uint64 (N,): of the whole path (its folder's links resolved), size and time of change
                          state     uint8 (N,): ``PLAIN``, ``HASHED`` or ``BROKEN``
                          numbers   float64 (N, 4): spread, left, a, b
                          hashes    uint8 (N, 96): see ``picture_hash``
@@ -235,10 +235,17 @@ def _sum(tensor: NDArray[Any]) -> int:
 
 
 def _keys(records: Sequence[Record]) -> NDArray[np.uint64]:
+    resolved: dict[str, str] = {}  # a folder at a time: a million pictures lie in few
+
     def key(fact: Fact) -> int:
         if fact.size < 0:
             return GONE
-        told = f"{fact.where}\0{fact.size}\0{fact.changed}".encode("utf-8", "surrogateescape")
+        end = fact.where.rfind("/") + 1
+        folder = fact.where[:end]
+        if folder not in resolved:
+            # However the folder was named: another verb may name it from elsewhere, or by its links' ends.
+            resolved[folder] = os.path.realpath(folder)
+        told = f"{resolved[folder]}/{fact.where[end:]}\0{fact.size}\0{fact.changed}".encode("utf-8", "surrogateescape")
         return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "little")
 
     return np.fromiter(map(key, facts(records)), np.uint64, len(records))
