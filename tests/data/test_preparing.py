@@ -215,6 +215,21 @@ def test_broken_pictures_are_left_out_and_listed(records: tuple[Record, ...], tm
     assert [line.split("\t")[:2] for line in lines[1:]] == [[records[0].id, "broken"], [records[-1].id, "broken"]]
 
 
+def test_a_link_to_nothing_is_left_out_and_listed(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "c.png"):
+        Image.fromarray(paint(0)[0]).save(tmp_path / "photos" / name)
+    (tmp_path / "photos" / "b.png").symlink_to("gone.png")
+    for resume in (False, True):
+        records = open_source(tmp_path / "photos").split("all")
+        found = _prepared(tuple(records), tmp_path / "out", most_broken=0.5, resume=resume)
+        ((identity, why),) = found.broken
+        assert (found.pictures, identity, "missing" in why) == (2, "b.png", True)
+    Image.fromarray(paint(0)[0]).save(tmp_path / "photos" / "gone.png")  # now it links to something
+    with pytest.raises(RunError, match="the pictures have changed"):
+        _prepared(records, tmp_path / "out", resume=True)
+
+
 def test_a_strip_too_long_for_a_jpeg_is_left_out_and_listed(records: tuple[Record, ...], tmp_path: Path) -> None:
     strip = Record("strip.png", tmp_path / "strip.png")
     Image.new("RGB", (70_000, 20)).save(strip.path)

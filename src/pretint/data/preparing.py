@@ -155,7 +155,7 @@ def prepare(
         ResourceError: a process was killed, or the disk is full.
     """
     work = _Work(records, shards.ENDINGS[how.format])
-    plan = {**asdict(how), "source": fingerprint(work.records), "listed": len(work)}
+    plan = {**asdict(how), "source": fingerprint(work.records, gone=True), "listed": len(work)}
     description = _begin(out, plan, resume)
     if description["state"] == "finished":
         return _told(out, description)

@@ -273,27 +273,31 @@ class Source:
         return Listed(name, self.split(name))
 
 
-def fingerprint(*lists: Sequence[Record]) -> str:
+def fingerprint(*lists: Sequence[Record], gone: bool = False) -> str:
     """A short name of the data: 16 hex digits of SHA-256 over ids, labels, file sizes of pictures and masks, in their order.
 
     Equal where the same pictures are given in the same order, wherever their folder lies, and whether they lie there as files or in
     shards; it opens no picture.
 
+    Args:
+        lists: of records.
+        gone: let files that are gone count, as of size -1.
+
     Raises:
-        DataError: a file is gone.
+        DataError: a file is gone, unless such count.
     """
     digest = hashlib.sha256()
     for records in lists:
         # Lists that make their records when they are asked for have no masks.
         masks = repeat(None) if isinstance(records, LazyRecords) else (record.mask for record in records)
         for mask, fact in zip(masks, facts(records), strict=False):
-            mask_size, gone = None, fact.where if fact.size < 0 else None
+            mask_size, missing = None, fact.where if fact.size < 0 else None
             if mask:
                 try:
                     mask_size = mask.stat().st_size
                 except OSError:
-                    gone = gone or str(mask)
-            if gone:
-                raise DataError(f"{gone}: this file was listed but is gone; restore it or list the folder anew")
+                    mask_size, missing = -1, missing or str(mask)
+            if missing and not gone:
+                raise DataError(f"{missing}: this file was listed but is gone; restore it or list the folder anew")
             digest.update(repr((fact.id, fact.labels, (fact.size, mask_size))).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]
