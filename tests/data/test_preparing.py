@@ -215,6 +215,12 @@ def test_broken_pictures_are_left_out_and_listed(records: tuple[Record, ...], tm
     assert [line.split("\t")[:2] for line in lines[1:]] == [[records[0].id, "broken"], [records[-1].id, "broken"]]
 
 
+def test_finished_shards_need_no_list_of_what_was_left_out(records: tuple[Record, ...], tmp_path: Path) -> None:
+    found = _prepared(records, tmp_path / "out")
+    (tmp_path / "out" / "left_out.tsv").unlink()
+    assert _prepared(records, tmp_path / "out", resume=True) == found
+
+
 def test_a_link_to_nothing_is_left_out_and_listed(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for name in ("a.png", "c.png"):

@@ -335,8 +335,10 @@ def _finish(out: Path, description: dict[str, Any], notes: Sequence[dict[str, An
 
 
 def _told(out: Path, description: dict[str, Any]) -> Prepared:
-    with (out / LEFT_OUT).open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        _, *broken = csv.reader(file, delimiter="\t")
+    broken: list[list[str]] = []
+    if (out / LEFT_OUT).is_file():  # shards are whole without it, as where they were copied
+        with (out / LEFT_OUT).open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            broken = list(csv.reader(file, delimiter="\t"))[1:]
     tars = description["tars"]
     return Prepared(
         out,
