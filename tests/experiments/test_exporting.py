@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 import pretint
 from pretint.cli import main
 from pretint.data.feed import once
+from pretint.data.record import Record
 from pretint.data.views import ViewOptions
 from pretint.errors import OptionError, RunError, WeightsError
 from pretint.experiments import exporting
@@ -161,6 +163,25 @@ def test_the_pictures_that_were_held_out_are_found_from_elsewhere(
     monkeypatch.chdir(tmp_path / "elsewhere")
     told = pretint.export(tmp_path / "run", "a.safetensors").description
     assert told["chosen_on"] == {"pictures": 4, "which": "held out by the training"}
+
+
+def test_large_pictures_are_held_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 512 x 768 pixels each has the mean of four; no two are there at full size when a third is read."""
+    draws = np.random.default_rng(0)
+    records = [Record(f"{i}.png", tmp_path / f"{i}.png") for i in range(4)]
+    full = draws.integers(0, 256, (4, 512, 768, 3), dtype=np.uint8)
+    alive: list[weakref.ref[np.ndarray]] = []
+
+    def read(where: Path) -> np.ndarray:
+        assert sum(one() is not None for one in alive) < 2
+        rgb = full[int(where.stem)].copy()
+        alive.append(weakref.ref(rgb))
+        return rgb
+
+    monkeypatch.setattr(exporting, "read_rgb", read)
+    small = np.stack(exporting._pictures(records))
+    means = full.reshape(4, 256, 2, 384, 2, 3).mean(axis=(2, 4))
+    assert np.abs(small - means).max() <= 1  # Pillow rounds once for each axis
 
 
 def test_half_precision_that_costs_too_much(

@@ -29,7 +29,7 @@ from pretint.data.record import Record, fingerprint
 from pretint.data.screening import is_grey
 from pretint.errors import DataError, OptionError, ResourceError, RunError, WeightsError
 from pretint.experiments.starting import scores_of_best
-from pretint.inference.choosing import MOST, Trial, choose
+from pretint.inference.choosing import MOST, Trial, choose, shrunk
 from pretint.inference.models import Trained, best_device, load_pretext, open_trained
 from pretint.inference.trained_on import listed, parted, without_left_out
 from pretint.pretexts.pretext import ColorizationPretext
@@ -165,15 +165,14 @@ def _listed(folder: Path) -> Sequence[Record]:
 
 
 def _pictures(records: Sequence[Record]) -> list[NDArray[np.uint8]]:
-    """At most ``MOST`` pictures with colours, in even steps.
+    """At most ``MOST`` pictures with colours, in even steps, as small as they are scored; one at a time is held at its full size.
 
     Raises:
         DataError: there are records, but none with colours.
     """
     places = np.linspace(0, len(records) - 1, min(MOST, len(records))).round().astype(int)
-    read = [read_rgb(records[i].where) for i in places.tolist()]
-    coloured = [rgb for rgb in read if not is_grey(rgb)]
-    if read and not coloured:
+    coloured = [shrunk(rgb) for rgb in map(read_rgb, (records[i].where for i in places.tolist())) if not is_grey(rgb)]
+    if len(places) and not coloured:
         raise DataError(f"{records[0].path}: this picture and all others are grey; name others with --tune or --check")
     return coloured
 

@@ -80,7 +80,7 @@ class Trial:
     def __init__(self, pretext: ColorizationPretext, size: int, pictures: Sequence[NDArray[np.uint8]]) -> None:
         self.pretext = pretext
         self._device = next(pretext.parameters()).device
-        self.pictures = [_shrunk(rgb) for rgb in pictures]
+        self.pictures = [shrunk(rgb) for rgb in pictures]
         self._seen = list(self._see(size))
         self._lively = float(np.mean([colourfulness(rgb) for rgb in self.pictures]))
 
@@ -156,7 +156,8 @@ def choose(trial: Trial, progress: Progress = None) -> dict[str, Scored]:
     return settings
 
 
-def _shrunk(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def shrunk(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) with a shorter side of at most ``SIDE`` pixels; one that has it already comes back as it is."""
     height, width = rgb.shape[:2]
     if min(height, width) <= SIDE:
         return rgb
