@@ -1,11 +1,14 @@
 """Any folder of pictures, and what is said where there are none."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from pretint.data.layouts import LAYOUTS, open_pool, open_source
+from pretint.data.layouts.pictures import pictures_below
 from pretint.errors import DataError, OptionError
 
 
@@ -54,6 +57,28 @@ def test_folders_that_hold_nothing_to_read(tmp_path: Path) -> None:
         open_source(tmp_path)
     with pytest.raises(DataError, match="a file"):
         open_source(tmp_path / "photos-00.tar")
+
+
+@pytest.mark.parametrize("layout", ["pictures", "imagefolder", "masks"])
+def test_what_may_not_be_read_is_named(layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the lost+found of a disk; who runs the tests may be allowed to read everything."""
+    names = {
+        "pictures": ["a.png"], "imagefolder": ["cat/a.png", "dog/a.png"], "masks": ["images/a.png", "masks/a.png"],
+    }[layout]  # fmt: skip
+    forbidden = tmp_path / Path(names[0]).parent / "lost+found"
+    _pictures(tmp_path, *names)
+    forbidden.mkdir()
+    scandir = os.scandir
+
+    def guarded(path: Path | str) -> Any:
+        if Path(path) == forbidden:
+            raise PermissionError(13, "Permission denied", str(forbidden))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    for source in (open_source, lambda folder: list(pictures_below(folder))):
+        with pytest.raises(DataError, match=r"lost\+found: may not be read"):
+            source(tmp_path)
 
 
 def test_layouts_by_name(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+from pretint.data.layouts.pictures import permitted
 from pretint.data.record import Joined, Record, Source
 from pretint.errors import DataError, OptionError
 from pretint.methods import suggest
@@ -18,6 +19,7 @@ LAYOUTS = ("shards", "voc", "masks", "table", "imagefolder", "pictures")
 """Names of the layouts, the most particular first: the first that recognises a folder reads it."""
 
 
+@permitted()
 def open_source(
     folder: Path | str,
     layout: str | None = None,
@@ -35,7 +37,7 @@ def open_source(
         task: what the records are for, where a layout has lists of one name for both (VOC's train and val).
 
     Raises:
-        DataError: the folder is missing, empty or not understood, or its lists name files that are not there.
+        DataError: the folder is missing, empty, not understood or may not be read, or its lists name files that are not there.
         OptionError: an unknown layout.
     """
     folder = Path(folder)

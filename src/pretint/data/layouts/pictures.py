@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pretint.data.file_records import FileRecords, Lines
@@ -49,6 +50,21 @@ def holds_pictures(folder: Path) -> bool:
         return any(_is_picture(entry) for entry in entries)
 
 
+@contextmanager
+def permitted() -> Iterator[None]:
+    """Tell of what may not be read, such as the lost+found of a disk.
+
+    Raises:
+        DataError: something may not be read; it is named.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise DataError(
+            f"{error.filename}: may not be read; change its permissions, or name folders that it is not in"
+        ) from None
+
+
 def _is_picture(entry: "os.DirEntry[str]") -> bool:
     name = entry.name
     return (
@@ -81,14 +97,15 @@ def pictures_below(path: Path) -> Iterator[tuple[Path, Path]]:
     """A picture, or every picture of a folder, each with its place below it.
 
     Raises:
-        DataError: there is nothing at this path, or no picture in it.
+        DataError: there is nothing at this path, no picture in it, or a folder that may not be read.
     """
-    if path.is_file():
-        yield path, Path(path.name)
-        return
-    if not path.is_dir():
-        raise DataError(f"{path}: there is no such file or folder; check the path")
-    if not recognises(path):
-        raise DataError(f"{path}: no pictures here; check the path")
-    for source in walk(path):
-        yield source, source.relative_to(path)
+    with permitted():
+        if path.is_file():
+            yield path, Path(path.name)
+            return
+        if not path.is_dir():
+            raise DataError(f"{path}: there is no such file or folder; check the path")
+        if not recognises(path):
+            raise DataError(f"{path}: no pictures here; check the path")
+        for source in walk(path):
+            yield source, source.relative_to(path)
