@@ -1,6 +1,7 @@
 """Pretraining from folder to run: what is left behind, what is left out, what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,15 @@ def test_both_test_lists_of_voc_are_kept_apart(tmp_path: Path) -> None:
     pretint.pretrain(data=data, out=tmp_path / "run", apart_from=[voc], **PRETRAIN | {"split": "all", "epochs": 1})
     _, *rows = (tmp_path / "run" / "left_out.tsv").read_text().splitlines()
     assert rows == [f"images/{name}.png\tcopy\t{voc / 'JPEGImages' / name}.jpg" for name in "ab"]
+
+
+def test_a_run_within_its_own_pictures_goes_on(pictures: Path, tmp_path: Path) -> None:
+    shutil.copytree(pictures, tmp_path / "photos")
+    out = tmp_path / "photos" / "run"
+    for resume in (False, True):
+        pretint.pretrain(data=tmp_path / "photos", out=out, resume=resume, **PRETRAIN | {"epochs": 1})
+    data = RunFolder.open(out).manifest["data"]
+    assert data["training"] + data["held_out"] == sum(path.is_file() for path in pictures.rglob("*"))
 
 
 def test_an_option_newer_than_the_run_does_not_hinder_a_resume(pictures: Path, tmp_path: Path) -> None:

@@ -59,6 +59,23 @@ def test_folders_that_hold_nothing_to_read(tmp_path: Path) -> None:
         open_source(tmp_path / "photos-00.tar")
 
 
+def test_runs_and_studies_below_are_passed_over(tmp_path: Path) -> None:
+    plain = _pictures(
+        tmp_path / "plain", "a.png", "run/samples/1.png", "deep/study/runs/x/2.png", "job/b.png", "bad/c.png"
+    )
+    sorted_ = _pictures(tmp_path / "sorted", "cat/a.png", "dog/b.png", "run/samples/1.png")
+    for folder in (plain, sorted_):
+        (folder / "run" / "run.json").write_text('{"kind": "pretrain", "options": {}}')
+    (plain / "deep" / "study" / "study.json").write_text('{"kind": "study", "options": {}, "findings": []}')
+    (plain / "job" / "run.json").write_text('{"steps": 3}')  # somebody else's
+    (plain / "bad" / "run.json").write_bytes(b"\xff{")
+    assert [r.id for r in open_source(plain).split("all")] == ["a.png", "bad/c.png", "job/b.png"]
+    assert [below.as_posix() for _, below in pictures_below(plain)] == ["a.png", "bad/c.png", "job/b.png"]
+    source = open_source(sorted_)
+    assert (source.layout, source.classes, len(source.split("all"))) == ("imagefolder", ("cat", "dog"), 2)
+    assert [r.id for r in open_source(plain / "run").split("all")] == ["samples/1.png"]  # asked for by name
+
+
 @pytest.mark.parametrize("layout", ["pictures", "imagefolder", "masks"])
 def test_what_may_not_be_read_is_named(layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the lost+found of a disk; who runs the tests may be allowed to read everything."""

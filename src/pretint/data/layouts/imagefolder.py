@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pretint.data.file_records import FileRecords, Lines
-from pretint.data.layouts.pictures import holds_pictures, names_below
+from pretint.data.layouts.pictures import holds_pictures, is_of_ours, names_below
 from pretint.data.record import Source, pick
 from pretint.errors import OptionError
 
@@ -68,4 +68,5 @@ def _roots(folder: Path) -> list[Path]:
 
 def _folders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
-        return sorted(folder / e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+        below = sorted(folder / e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    return [path for path in below if not is_of_ours(path)]

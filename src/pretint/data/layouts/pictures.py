@@ -1,5 +1,6 @@
 """Any folder of pictures, searched through all its folders; no labels."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pretint.data.file_records import FileRecords, Lines
 from pretint.data.reading import PICTURE_SUFFIXES
 from pretint.data.record import Source
 from pretint.errors import DataError
+from pretint.run_folder import MANIFEST
 
 
 def recognises(folder: Path) -> bool:
@@ -38,7 +40,8 @@ def names_below(root: Path, below: str = "") -> bytearray:
 def walk(folder: Path) -> Iterator[Path]:
     """Every picture in the folder and below, in the same order everywhere (by name, files before folders).
 
-    Hidden files and folders (a leading dot) are passed over; links to folders are followed, each folder once.
+    Hidden files and folders (a leading dot) are passed over, and below the folder so are runs and studies, whose samples are none of
+    the data; links to folders are followed, each folder once.
     """
     for below, files in _walk(folder, "", set()):
         yield from (folder / below / name for name in files)
@@ -74,6 +77,21 @@ def _is_picture(entry: "os.DirEntry[str]") -> bool:
     )
 
 
+_MANIFESTS = (MANIFEST, "study.json")
+
+
+def is_of_ours(folder: Path) -> bool:
+    """True for the folder of a run or a study."""
+    for name in _MANIFESTS:
+        try:
+            content = json.loads((folder / name).read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict) and {"kind", "options"} <= content.keys():
+            return True
+    return False
+
+
 def _walk(root: Path, below: str, seen: set[str]) -> Iterator[tuple[str, list[str]]]:
     """Each folder in the order of ``walk``, as what its pictures' names are to be preceded by, and these names, sorted."""
     folder = root / below
@@ -81,13 +99,17 @@ def _walk(root: Path, below: str, seen: set[str]) -> Iterator[tuple[str, list[st
     if real in seen:
         return
     seen.add(real)
-    files, folders = [], []
+    files, folders, told = [], [], False
     with os.scandir(folder) as entries:
         for entry in entries:
             if _is_picture(entry):
                 files.append(entry.name)
+            elif entry.name in _MANIFESTS:
+                told = True
             elif not entry.name.startswith(".") and entry.is_dir():
                 folders.append(entry.name)
+    if told and below and is_of_ours(folder):
+        return
     yield below, sorted(files)
     for name in sorted(folders):
         yield from _walk(root, f"{below}{name}/", seen)
