@@ -382,6 +382,18 @@ def test_pictures_that_were_pretrained_on(coloring_run: Path, pictures: Path, ph
     assert not pretint.evaluate(coloring_run, data=photos)["trained_on_these"]
 
 
+def test_weights_of_a_run_whose_pictures_were_named_relatively(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run knows where they lay; its weights' file alone does not, whatever lies by that name where one stands."""
+    monkeypatch.chdir(pictures.parent)
+    pretint.pretrain(data=pictures.name, out=tmp_path / "run", **PRETRAIN | {"epochs": 1})
+    weights = RunFolder.open(tmp_path / "run").checkpoint() / "weights.safetensors"
+    monkeypatch.chdir(tmp_path)
+    assert pretint.evaluate(weights, data=pictures)["trained_on_these"] is None
+    assert pretint.evaluate(tmp_path / "run", data=pictures)["trained_on_these"] is True
+
+
 def test_a_folder_within_that_of_the_pretraining_or_around_it(pictures: Path, tmp_path: Path) -> None:
     """Told by the pictures, not by the folder's name; what was left out as a copy of test pictures was not trained on."""
     data = Path(shutil.copytree(pictures, tmp_path / "data"))

@@ -51,13 +51,17 @@ def trained_on(trained: Trained, data: Source, records: Sequence[Record]) -> boo
         records: the pictures.
 
     Returns:
-        None where it cannot be told: of an exported file, which does not say where its pictures lay, and where the pictures lie
-        among those of the training, whose list cannot be read any more.
+        None where it cannot be told: of an exported file, which does not say where its pictures lay, of weights of a run whose
+        pictures were named relative to who knows where, and where the pictures lie among those of the training, whose list cannot
+        be read any more.
     """
     if trained.description.get("exported"):
         return None
     here = data.root.resolve()
-    folders = [Path(name).resolve() for name in data_folders(trained.description)]
+    named = [Path(name) for name in data_folders(trained.description)]
+    if not all(path.is_absolute() for path in named):
+        return None
+    folders = [path.resolve() for path in named]
     if not any(here.is_relative_to(one) or one.is_relative_to(here) for one in folders):
         return False
     try:
