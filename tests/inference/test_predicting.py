@@ -120,6 +120,39 @@ def test_two_pictures_with_one_name(segmentation_run: Path, masked: Path, tmp_pa
     assert len(pretint.predict(segmentation_run, [picture, picture], out=tmp_path / "out").written) == 2
 
 
+def test_two_pictures_with_one_name_but_for_the_ending(
+    multilabel_run: Path, segmentation_run: Path, tmp_path: Path
+) -> None:
+    """A table has a row for each; their masks would be one file."""
+    new = tmp_path / "new"
+    new.mkdir()
+    for i, name in enumerate(("x.jpg", "x.png")):
+        Image.fromarray(paint(i)[0]).save(new / name)
+    pretint.predict(multilabel_run, new, out=tmp_path / "out")
+    assert [row[0] for row in table(tmp_path / "out" / "labels.csv")] == ["file", "x.jpg", "x.png"]
+    with pytest.raises(DataError, match="have one name"):
+        pretint.predict(segmentation_run, new, out=tmp_path / "masked")
+    (tmp_path / "x.png").write_bytes((new / "x.png").read_bytes())
+    with pytest.raises(DataError, match="have one name"):
+        pretint.predict(multilabel_run, [new, tmp_path / "x.png"], out=tmp_path / "again")
+
+
+@pytest.mark.parametrize("below", [".", "predicted"])
+def test_results_below_the_source_are_not_predicted_again(segmentation_run: Path, tmp_path: Path, below: str) -> None:
+    album = tmp_path / "album"
+    (album / "sub").mkdir(parents=True)
+    for i, name in enumerate(("a.png", "sub/b.png")):
+        Image.fromarray(paint(i)[0]).save(album / name)
+    first = pretint.predict(segmentation_run, album, out=album / below)
+    assert len(first.written) == 4
+    again = pretint.predict(segmentation_run, album, out=album / below, overwrite=True)
+    assert again.written == first.written
+    for picture in ("a.png", "sub/b.png"):
+        (album / picture).unlink()
+    with pytest.raises(DataError, match="no pictures but those in --out"):
+        pretint.predict(segmentation_run, album, out=album / below, overwrite=True)
+
+
 def test_a_run_without_a_task(coloring_run: Path, labelled: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="needs one of pretint finetune"):
         pretint.predict(coloring_run, labelled, out=tmp_path / "out")

@@ -19,6 +19,7 @@ from pretint.inference.models import TaskModel, best_device, load_task
 from pretint.run_folder import make_folder, write_atomically
 
 LABELS = "labels.csv"
+PICTURES = ("masks", "overlays")
 
 
 @dataclass
@@ -52,14 +53,14 @@ def predict_files(
             made) in ``out`` already, unless they are to be overwritten.
     """
     model = load_task(run)
-    kinds = ("masks", "overlays") if model.task.target == "mask" else (LABELS,)
+    kinds = PICTURES if model.task.target == "mask" else (LABELS,)
     present = next((name for name in kinds if (out / name).exists()), None)
     if present and not overwrite:
         raise OptionError(f"--out {out}: holds {present} already; choose another folder, or add --overwrite")
     device = best_device()
     model.network.to(device)
     result = PredictResult()
-    jobs = _jobs(paths)
+    jobs = _jobs(paths, out, endings=model.task.target != "mask")
     rows: list[list[str]] = []
     try:
         for done, (name, (source, below)) in enumerate(jobs.items()):
@@ -86,18 +87,31 @@ def predict_files(
     return result
 
 
-def _jobs(paths: Sequence[Path]) -> dict[Path, tuple[Path, Path]]:
-    """By the name of its result, without ending: each picture, and its place below the path that was given."""
+def _jobs(paths: Sequence[Path], out: Path, endings: bool) -> dict[Path, tuple[Path, Path]]:
+    """By the name of its result: each picture, and its place below the path that was given.
+
+    Args:
+        paths: pictures and folders.
+        out: what earlier calls wrote there is passed over where it lies below a folder.
+        endings: results are told apart by the pictures' endings too.
+    """
     jobs: dict[Path, tuple[Path, Path]] = {}
+    results = [out.resolve() / kind for kind in PICTURES]
     for path in paths:
+        here = path.resolve()
+        own = [folder for folder in results if path.is_dir() and folder.is_relative_to(here) and folder != here]
         for source, below in pictures_below(path):
-            name = below.with_suffix("")
+            if any(source.resolve().is_relative_to(folder) for folder in own):
+                continue
+            name = below if endings else below.with_suffix("")
             if name in jobs and jobs[name][0] != source:
                 raise DataError(
-                    f"{jobs[name][0]} and {source} have one name, so their results would be one file; "
+                    f"{jobs[name][0]} and {source} have one name, so their results would be one; "
                     "predict them into two folders"
                 )
             jobs[name] = source, below
+    if not jobs:
+        raise DataError(f"{', '.join(map(str, paths))}: holds no pictures but those in --out {out}")
     return jobs
 
 
@@ -119,7 +133,7 @@ def _write_masks(model: TaskModel, rgb: NDArray[np.uint8], out: Path, name: Path
     mask = Image.fromarray(classes)
     mask.putpalette(voc_palette().reshape(-1).tolist())
     written = []
-    for folder, picture in (("masks", mask), ("overlays", Image.fromarray(overlaid(rgb, classes)))):
+    for folder, picture in zip(PICTURES, (mask, Image.fromarray(overlaid(rgb, classes))), strict=True):
         target = out / folder / name.with_name(f"{name.name}.png")
         make_folder(target.parent)
         content = io.BytesIO()
