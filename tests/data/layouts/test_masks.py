@@ -134,9 +134,17 @@ def test_faults(cells: Path) -> None:
     (cells / "train.txt").write_text("a\nmissing\n")
     with pytest.raises(DataError, match=r"train\.txt, line 2.*missing"):
         open_source(cells)
+    for line in (".", "/", "..", "a/.."):
+        (cells / "train.txt").write_text(f"a\n{line}\n")
+        with pytest.raises(DataError, match=r"train\.txt, line 2: there is no picture"):
+            open_source(cells)
     (cells / "classes.txt").write_text("one\none\n")
     with pytest.raises(DataError, match=r"classes\.txt"):
         open_source(cells)
+    Image.new("L", (4, 3)).save(cells / "masks" / "a.tif")
+    with pytest.raises(DataError, match=r"masks/a\.tif: a\.png has the same name"):
+        open_source(cells)
+    (cells / "masks" / "a.tif").unlink()
     Image.new("RGB", (4, 3)).save(cells / "images" / "a.png")
-    with pytest.raises(DataError, match="same name"):
+    with pytest.raises(DataError, match=r"images/a\.png: a\.jpg has the same name"):
         open_source(cells)

@@ -30,15 +30,11 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
             one name, or masks have more than 255 classes.
         OptionError: an unknown class.
     """
-    masks = {_stem(path, folder / "masks"): path for path in walk(folder / "masks")}
-    records: dict[str, Record] = {}
-    for path in walk(folder / "images"):
-        stem = _stem(path, folder / "images")
-        if stem in records:
-            raise DataError(
-                f"{path}: {records[stem].path.name} has the same name, so its mask is not clear; rename one of them"
-            )
-        records[stem] = Record(path.relative_to(folder).as_posix(), path, mask=masks.get(stem))
+    masks = _by_name(folder / "masks")
+    records = {
+        name: Record(path.relative_to(folder).as_posix(), path, mask=masks.get(name))
+        for name, path in _by_name(folder / "images").items()
+    }
     # Without a task the masks are not wanted, and so not opened.
     ids = _read_classes(folder / "classes.txt") or _found_ids(list(masks.values()) if task else [])
     background = next(iter(ids.values()))
@@ -120,8 +116,17 @@ def _seen(record: Record, names: tuple[str, ...], mask_map: dict[int, int]) -> t
     return tuple(name for i, name in enumerate(names) if i in present and i > 0)
 
 
-def _stem(path: Path, root: Path) -> str:
-    return path.relative_to(root).with_suffix("").as_posix()
+def _by_name(folder: Path) -> dict[str, Path]:
+    """The pictures or masks of a folder by their place in it, without ending."""
+    found: dict[str, Path] = {}
+    for path in walk(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise DataError(
+                f"{path}: {found[name].name} has the same name, so which mask is whose is not clear; rename one of them"
+            )
+        found[name] = path
+    return found
 
 
 def _read_classes(path: Path) -> dict[int, str]:
@@ -153,7 +158,7 @@ def _listed(path: Path, records: dict[str, Record]) -> tuple[Record, ...]:
         name = line.strip()
         if not name:
             continue
-        stem = name if name in records else Path(name).with_suffix("").as_posix()
+        stem = name if name in records else (Path(name).parent / Path(name).stem).as_posix()
         if stem not in records:
             raise DataError(f"{path}, line {number}: there is no picture images/{name}; add it or take it off the list")
         chosen[stem] = records[stem]
