@@ -62,6 +62,13 @@ def test_the_limit_spreads_over_all_records(tmp_path: Path) -> None:
         validate_masks([*records, odd], KNOWN, limit=None)
 
 
+def test_objects_beyond_the_limit_are_looked_for(tmp_path: Path) -> None:
+    empty = _pair(tmp_path, "empty", np.zeros((6, 8)))
+    validate_masks([empty] * 7 + [_pair(tmp_path, "good", _good())] + [empty] * 2, KNOWN, limit=2)
+    with pytest.raises(DataError, match=r"empty_mask\.png: this mask and 9 others hold one class alone"):
+        validate_masks([empty] * 10, KNOWN, limit=2)
+
+
 def test_a_mask_covers_half_of_its_picture() -> None:
     """VOC's colours: class 1 is (128, 0, 0), class 8 is (64, 0, 0), void is (224, 224, 192)."""
     rgb = np.full((1, 4, 3), 200, dtype=np.uint8)

@@ -37,9 +37,11 @@ def require_masks(records: Sequence[Record]) -> None:
 def validate_masks(records: Sequence[Record], mask_map: Mapping[int, int], limit: int | None = 200) -> None:
     """Look at masks before a training: sizes of all from their heads, class ids of up to ``limit``, evenly spread over the records.
 
+    Where these show one class alone, the others are read too until one shows a second.
+
     Raises:
-        DataError: a mask is missing, unreadable, of another size than its picture, holds unknown ids, or the masks looked at hold
-            one class only.
+        DataError: a mask is missing, unreadable, of another size than its picture, or holds unknown ids (of those that are read),
+            or all masks hold one class only.
     """
     require_masks(records)
     for record in records:
@@ -48,15 +50,18 @@ def validate_masks(records: Sequence[Record], mask_map: Mapping[int, int], limit
         if picture != mask:
             raise _size_mismatch(record, picture, mask)
     count = len(records) if limit is None else min(limit, len(records))
+    first = [i * len(records) // count for i in range(count)]
     found: set[int] = set()
-    for i in range(count):
-        path = records[i * len(records) // count].mask
+    for number, place in enumerate([*first, *sorted(set(range(len(records))).difference(first))]):
+        if number >= count and len(found - {VOID}) > 1:
+            break
+        path = records[place].mask
         assert path is not None
         found.update(np.unique(ids_to_classes(read_mask(path), mask_map, path)).tolist())
-    if count > 1 and len(found - {VOID}) < 2:
+    if len(records) > 1 and len(found - {VOID}) < 2:
         void = " beside void (255); if 255 is an object here, say so in classes.txt" if VOID in found else ""
         raise DataError(
-            f"{records[0].mask}: this mask and {count - 1} others hold one class alone{void}; "
+            f"{records[0].mask}: this mask and {len(records) - 1} others hold one class alone{void}; "
             "check that the masks are class ids, one for each class"
         )
 
