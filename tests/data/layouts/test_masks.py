@@ -118,6 +118,13 @@ def test_the_splits_of_a_table_are_taken_over(cells: Path) -> None:
     (cells / "train.txt").write_text("a\nb\n")
     with pytest.raises(DataError, match=r"train\.txt.*labels\.csv"):
         open_source(cells)
+    for text in (
+        "",
+        "picture,split\nx,test\n",
+        "file,cat\nelsewhere.png,2\n",
+    ):  # none of splits, and no labels are wanted
+        (cells / "labels.csv").write_text(text)
+        assert [r.id for r in open_source(cells).split("train")] == ["images/a.jpg", "images/b.jpg"]
     (cells / "labels.csv").write_text("file,cat,split\nmasks/a.png,1,test\n")
     with pytest.raises(DataError, match=r"labels\.csv.*masks/a\.png.*test"):
         open_source(cells)

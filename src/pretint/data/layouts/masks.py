@@ -57,7 +57,7 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
         for path in sorted(folder.glob("*.txt"))
         if path.stem not in ("classes", "all") and not path.stem.lower().startswith((".", "readme", "license"))
     }
-    if table.recognises(folder):
+    if table.tells_splits(folder):  # any other table is read for labels alone
         splits |= _tabled(folder, splits, records)
     splits["all"] = tuple(records.values())
     shown: tuple[str, ...] = ()

@@ -13,6 +13,14 @@ def recognises(folder: Path) -> bool:
     return (folder / "labels.csv").is_file()
 
 
+def tells_splits(folder: Path) -> bool:
+    """True for a folder whose labels.csv has the columns "file" and "split"."""
+    if not recognises(folder):
+        return False
+    with (folder / "labels.csv").open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        return {"file", "split"} <= set(next(csv.reader(file), ()))
+
+
 def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "void", task: str | None = None) -> Source:
     """List the table's pictures in its order; see ``open_source``. Columns of other classes than the given are not looked at.
 
