@@ -294,6 +294,28 @@ def test_a_resume_that_is_refused_leaves_the_run_as_it_was(
     assert {name: (out / name).read_bytes() for name in kept} == kept
 
 
+def test_a_resume_with_other_classes(refused: Refused, masked: Path, tmp_path: Path) -> None:
+    """The same pictures, masks and names, but two names have changed places: the outputs would mean something else."""
+    data, out = Path(shutil.copytree(masked, tmp_path / "data")), tmp_path / "run"
+    pretint.finetune(data=data, out=out, **FINETUNE)
+    run = RunFolder.open(out)
+    before = (out / "run.json").read_bytes()
+    (data / "classes.txt").write_text("0 ground\n2 sun\n1 moon\n")
+    words = refused("finetune", data=data, out=out, resume=True)
+    assert f"--resume: the classes have changed since {out} was begun (0 ground, 1 sun, 2 moon; now " in words
+    assert "0 ground, 2 sun, 1 moon); restore them, or begin a new run" in words
+    (data / "classes.txt").write_text("ground\nsun\nstar\n")
+    assert "now 0 ground, 1 sun, 2 star" in refused("finetune", data=data, out=out, resume=True)
+    assert (out / "run.json").read_bytes() == before
+    # A run that did not note the map goes on as long as the names are the same.
+    manifest = run.manifest
+    del manifest["data"]["mask_map"]
+    run.write_manifest(manifest)
+    assert "the classes have changed" in refused("finetune", data=data, out=out, resume=True)
+    (data / "classes.txt").write_text("ground\nsun\nmoon\n")
+    pretint.finetune(data=data, out=out, resume=True, **FINETUNE)
+
+
 def test_a_run_that_is_held_is_not_written_to(refused: Refused, finished: Path, pictures: Path) -> None:
     manifest = RunFolder.open(finished).manifest
     manifest["environment"]["torch"] = "0.1"  # another environment, which a resume notes

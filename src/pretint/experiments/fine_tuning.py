@@ -69,9 +69,13 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
             "take a larger one, or 0: then the last checkpoint counts",
         )  # fmt: skip
     account = initialize(network, options.init)
+    # Keys as JSON has them, so that a resume compares like with like.
+    ids = {str(i): k for i, k in source.mask_map.items()} if target == "mask" else {}
 
     start = begin("finetune", options, quiet)
     with start.holding():
+        known_by = start.check_fingerprint(fingerprint((*training, *held_out)))
+        start.check_classes(classes, ids)
         start.note(
             classes=classes,
             loaded=account.as_dict(),
@@ -81,9 +85,10 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
                 "folder": str(options.data.resolve()),
                 "layout": source.layout,
                 "split": chosen.name,
-                "fingerprint": start.check_fingerprint(fingerprint((*training, *held_out))),
+                "fingerprint": known_by,
                 "training": len(training),
                 "held_out": len(held_out),
+                **({"mask_map": ids} if ids else {}),
             },
         )
         if chosen.remark:

@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from pretint import recipe
 from pretint.data.feed import Batches, Feed, Target, once
 from pretint.data.processes import default_workers
-from pretint.data.record import Record
+from pretint.data.record import VOID, Record
 from pretint.errors import Interrupted, OptionError, ResourceError, RunError
 from pretint.experiments.environment import continued, environment
 from pretint.experiments.options import TrainingOptions, differences
@@ -98,6 +98,32 @@ class Start:
                 f"--resume: the pictures have changed since {self.run.path} was begun; restore them, or begin a new run"
             )
         return fingerprint
+
+    def check_classes(self, classes: Sequence[str], mask_map: Mapping[str, int]) -> None:
+        """See that outputs mean what they meant to the resumed run; one that did not note it is believed.
+
+        Args:
+            classes: names of the outputs, in order.
+            mask_map: id in a mask's file, as text -> class index or VOID; empty where no masks are learned.
+
+        Raises:
+            RunError: classes.txt, or what the classes are found by, has changed since the run was begun.
+        """
+        manifest = self.run.manifest if self.resumed else {}
+        before = manifest.get("classes", list(classes)), manifest.get("data", {}).get("mask_map", dict(mask_map))
+        if before != (list(classes), dict(mask_map)):
+            raise RunError(
+                f"--resume: the classes have changed since {self.run.path} was begun ({_told(*before)}; now "
+                f"{_told(classes, mask_map)}); restore them, or begin a new run"
+            )
+
+
+def _told(classes: Sequence[str], mask_map: Mapping[str, int]) -> str:
+    """Classes in words, with their ids in the masks."""
+    if not mask_map:
+        return ", ".join(classes)
+    # What is merged into another class, or counts nowhere, is told too: it may be all that differs.
+    return ", ".join(f"{i} {'void' if k == VOID else classes[k]}" for i, k in mask_map.items() if i != str(VOID))
 
 
 def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
