@@ -203,6 +203,30 @@ def test_one_holder(run: RunFolder) -> None:
         pass
 
 
+@pytest.mark.filterwarnings(
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)  # the child calls the system alone
+def test_a_fork_holds_no_lock(run: RunFolder) -> None:
+    """What reads pictures may outlive a training that was killed; a resume need not wait for it."""
+    ready, tell = os.pipe()
+    listen, end = os.pipe()
+    with run.locked():
+        child = os.fork()
+        if not child:
+            os.close(end)
+            os.write(tell, b"1")
+            os.read(listen, 1)
+            os._exit(0)
+        os.close(listen)
+        os.read(ready, 1)
+        with pytest.raises(RunError, match="another process"), RunFolder.open(run.path).locked():
+            pass  # that the child has closed its copy does not end the hold
+    with run.locked():  # as at the end of the parent, the child being there still
+        pass
+    os.close(end)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_checksum(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
     assert checksum(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

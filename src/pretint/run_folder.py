@@ -117,6 +117,19 @@ def read_description(path: Path) -> dict[str, Any] | None:
     return description
 
 
+_HELD: set[BinaryIO] = set()
+"""Lock files that this process holds."""
+
+
+def _let_go() -> None:
+    """In a forked child: a process that reads pictures outlives a killed training by a moment, and must not hold its lock for it."""
+    while _HELD:
+        _HELD.pop().close()  # not unlocked, which would end the parent's hold too
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
 @contextmanager
 def hold(lock: Path, busy: str) -> Iterator[None]:
     """Hold a lock file while the block runs; the lock ends with the process, however that ends.
@@ -132,7 +145,11 @@ def hold(lock: Path, busy: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise RunError(busy) from None
-        yield
+        _HELD.add(file)
+        try:
+            yield
+        finally:
+            _HELD.discard(file)
 
 
 class RunFolder:
