@@ -46,6 +46,7 @@ def test_a_crash_before_the_rename_leaves_the_old(tmp_path: Path, monkeypatch: p
             with pytest.raises(_Crash):
                 write_atomically(path, b"new and longer")
         assert path.read_bytes() == b"old"
+        assert [p.name for p in tmp_path.iterdir()] == ["file.json"]  # what was written beside it is cleared away
     write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
     assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
@@ -246,6 +247,24 @@ def test_a_full_disk_is_told_with_the_file(run: RunFolder) -> None:
     with files_up_to(60), pytest.raises(ResourceError, match=r"00000007: cannot be written .*make room"):
         _checkpoint(run, 7, "x" * 100)
     assert not run.checkpoint_path(7).exists()
+
+
+def test_a_full_disk_at_the_start_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    manifest = {"kind": "pretrain", "state": "running", "note": "x" * 100}
+    with files_up_to(60), pytest.raises(ResourceError, match=r"run\.json: cannot be written .*make room"):
+        RunFolder.create(tmp_path / "run", manifest)
+    assert RunFolder.create(tmp_path / "run", manifest).manifest == manifest
+
+
+def test_a_kill_at_the_start_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    """It falls while the first run.json is written; beside other files it is somebody's folder all the same."""
+    (tmp_path / ".run.json.part").write_text('{"kind"')
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(RunError, match="exists and is not empty"):
+        RunFolder.create(tmp_path, {"state": "running"})
+    (tmp_path / "thesis.tex").unlink()
+    RunFolder.create(tmp_path, {"state": "running"})
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_a_lock_that_cannot_be_written_is_told(run: RunFolder) -> None:

@@ -20,9 +20,9 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from safetensors import SafetensorError, safe_open
 
@@ -48,14 +48,24 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         ResourceError: it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.part")
+    beside = _beside(path)
     with writing(path):
-        with beside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        try:
+            with beside.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            raise
         _sync_folder(path.parent)
+
+
+def _beside(path: Path) -> Path:
+    """Where a file is written that takes the place of ``path``."""
+    return path.with_name(f".{path.name}.part")
 
 
 def write_left_out(path: Path, rows: Iterable[tuple[str, str, str]]) -> None:
@@ -117,7 +127,7 @@ def read_description(path: Path) -> dict[str, Any] | None:
     return description
 
 
-_HELD: set[BinaryIO] = set()
+_HELD: set[TextIO] = set()
 """Lock files that this process holds."""
 
 
@@ -177,7 +187,9 @@ class RunFolder:
                 )
             run.write_manifest(manifest)
             return run
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        # A kill while the first run.json was written leaves its beginning: that is no file of anybody.
+        begun = _beside(path / MANIFEST)
+        if path.exists() and (not path.is_dir() or any(file != begun for file in path.iterdir())):
             raise RunError(f"--out {path}: exists and is not empty; choose another folder")
         make_folder(path)
         run = cls(path)
