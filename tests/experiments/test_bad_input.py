@@ -236,6 +236,39 @@ def test_memory_that_runs_out_in_a_training(
     assert RunFolder.open(out).manifest["state"] == "failed"
 
 
+SMALLEST = {name: value for name, value in PRETRAIN.items() if name != "unet"} | {
+    "epochs": 1, "validation": 0, "backbone": "residual", "residual": {"width": 8},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spoiling", "told"),
+    [
+        ({"batch_size": 1}, "1 pictures of 16 px in 1 part;"),
+        ({"loop": SMALLEST["loop"] | {"accumulate": 4}}, "4 pictures of 16 px in 4 parts;"),
+        ({"batch_size": 1, "residual": {"width": 8, "normalization": "instance"}}, "1 pictures of 16 px in 1 part;"),
+        (
+            {
+                "batch_size": 1, "backbone": "unet", "unet": {"width": 0.1}, "pretext": "cgan",
+                "cgan": {"critic_width": 0.1, "critic_normalization": "instance"},
+            },
+            "1 pictures of 16 px in 1 part;",
+        ),
+    ],
+    ids=["one picture", "parts of one", "instance", "critic"],
+)  # fmt: skip
+def test_one_value_a_channel(spoiling: dict[str, Any], told: str, pictures: Path, tmp_path: Path) -> None:
+    """The coarsest map of 16 px is one pixel; of one picture a norm layer sees one value a channel."""
+    out = tmp_path / "run"
+    asked = {name: value for name, value in SMALLEST.items() if not (name == "residual" and "unet" in spoiling)}
+    with pytest.raises(pretint.TrainingError, match="a norm layer needs more than one value a channel") as raised:
+        pretint.pretrain(data=pictures, out=out, **asked | spoiling)
+    words = str(raised.value)
+    assert told in words
+    assert all(option in words for option in (f"{out}: ", "--size", "--batch-size", "--loop.accumulate"))
+    pretint.pretrain(data=pictures, out=out, **SMALLEST)  # nothing is in the way of what the sentence asks for
+
+
 def test_a_held_out_part_that_shows_none_of_the_classes(refused: Refused, tmp_path: Path) -> None:
     folder = tmp_path / "rare"
     folder.mkdir()

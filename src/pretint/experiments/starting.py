@@ -18,10 +18,11 @@ from pretint import recipe
 from pretint.data.feed import Batches, Feed, Target, once
 from pretint.data.processes import default_workers
 from pretint.data.record import VOID, Record
-from pretint.errors import Interrupted, OptionError, ResourceError, RunError
+from pretint.errors import Interrupted, OptionError, ResourceError, RunError, TrainingError
 from pretint.experiments.environment import continued, environment
 from pretint.experiments.options import TrainingOptions, differences
 from pretint.networks.build import build_backbone
+from pretint.networks.normalization import sees_one_value
 from pretint.objective import Objective
 from pretint.run_folder import RunFolder
 from pretint.training.hardware import choose_precision, ending_together, start_fabric
@@ -262,6 +263,13 @@ def run_loop(
         state = "interrupted"
         raise
     except Exception as error:
+        if sees_one_value(error):
+            parts = start.fabric.world_size * options.loop.accumulate
+            raise TrainingError(
+                f"{start.run.path}: a norm layer needs more than one value a channel, and here it has one: {training.batch_size} pictures "
+                f"of {options.size} px in {parts} part{'s' if parts > 1 else ''}; give a larger --size or --batch-size (of no more "
+                "pictures than there are), or a smaller --loop.accumulate or --loop.devices"
+            ) from error
         if not is_out_of_memory(error):
             raise
         raise ResourceError(

@@ -91,6 +91,11 @@ def normalization(name: Normalization, channels: int, *, eps: float = 1e-3, mome
             return nn.GroupNorm(math.gcd(32, channels), channels, eps=eps)
 
 
+def sees_one_value(error: Exception) -> bool:
+    """Whether a norm layer has refused its input, of which it would have taken each value for the mean: torch's own words."""
+    return isinstance(error, ValueError) and str(error).startswith("Expected more than 1 value per channel")
+
+
 _FROZEN: WeakKeyDictionary[nn.Module, RemovableHandle] = WeakKeyDictionary()
 """What keeps a foreign batch norm in eval mode."""
 
