@@ -14,11 +14,16 @@ from safetensors.torch import load_file, save_file
 from skimage.color import rgb2lab
 
 import pretint
+from pretint.commands.finetune import SCHEMA
+from pretint.commands.resolve import options_from_call
+from pretint.data.layouts import open_source
 from pretint.errors import PretintError, RunError, WeightsError
+from pretint.experiments.fine_tuning import labelled_pictures
 from pretint.inference.models import RgbBackbone, best_device, load_pretext, load_task, open_trained
 from pretint.networks.unet import Options, UNetEncoder
 from pretint.run_folder import RunFolder
 from pretint.training import checkpoint
+from tests.experiments.tiny_runs import FINETUNE
 
 MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
@@ -154,3 +159,21 @@ def test_the_device_is_the_one_that_training_chooses(cuda: bool, mps: bool, monk
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     monkeypatch.setattr(MPSAccelerator, "is_available", lambda: mps)
     assert best_device().type == _Connector._choose_auto_accelerator()
+
+
+def test_what_was_frozen_is_scored_as_in_validation(masked: Path, tmp_path: Path) -> None:
+    """Frozen parts use moving averages though ``batch-always`` takes each batch's own, when the best checkpoint is loaded too."""
+    data, out = Path(shutil.copytree(masked, tmp_path / "data")), tmp_path / "run"
+    asked = FINETUNE | {
+        "task": "multilabel", "init": "random-frozen", "unet": {"width": 0.1, "normalization": "batch-always"},
+        "validation": 8, "rate": 1e-2,
+    }  # fmt: skip
+    noted = pretint.finetune(data=data, out=out, **asked).scores
+    options = options_from_call(SCHEMA, {"data": data, "out": out, **asked})
+    source = open_source(data, task="labels")
+    _, held_out = labelled_pictures(options, source, source.split("all"))
+    (data / "held.txt").write_text("".join(f"{Path(record.id).stem}\n" for record in held_out))
+    weights = shutil.copy(RunFolder.open(out).checkpoint() / "weights.safetensors", tmp_path / "mine.safetensors")
+    for source_of_weights in (out, weights):
+        scores = pretint.evaluate(source_of_weights, data=data, split="held")["scores"]
+        assert noted == pytest.approx({name: scores[name] for name in noted})

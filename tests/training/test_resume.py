@@ -17,7 +17,7 @@ import pytest
 
 from pretint.cli import main
 from pretint.data.feed import Batch
-from pretint.run_folder import RunFolder
+from pretint.run_folder import RunFolder, read_description
 from pretint.training import loop as loop_module
 from pretint.training.loop import Loop
 from tests.conftest import Command, environment
@@ -239,3 +239,17 @@ def _wait_for_steps(out: Path, steps: int, process: object) -> None:
         assert process.poll() is None, process.communicate()[1]  # type: ignore[attr-defined]
         time.sleep(0.02)
     raise AssertionError(f"no {steps} steps in 60 s: {json.dumps([str(p) for p in out.rglob('*')])}")
+
+
+def test_a_phase_that_ends_at_the_stop_is_scored_as_it_was_trained(masked: Path, tmp_path: Path) -> None:
+    """Frozen, ``batch-always`` uses moving averages; thawed, the statistics of each batch. Weights say which they were scored with."""
+    values = tiny(unet={"normalization": "batch-always", "dropout": 0.0})
+    training = finetuning(masked, "segmentation", ("backbone", "decoder"), values=values)
+    whole = training.run(tmp_path / "whole")
+    training.start(tmp_path / "stopped", stop=3)  # the end of the frozen epoch, not scored yet
+    last = RunFolder.open(tmp_path / "stopped").checkpoint("last")
+    assert (read_description(last / "weights.safetensors") or {})["frozen"] == ["network.backbone", "network.decoder"]
+    training.start(tmp_path / "stopped", resume=True)
+    Outcome.of(tmp_path / "stopped").assert_equal(whole)
+    last = RunFolder.open(tmp_path / "stopped").checkpoint("last")
+    assert "frozen" not in (read_description(last / "weights.safetensors") or {})

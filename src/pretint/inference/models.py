@@ -13,6 +13,7 @@ from pretint.color import rgb_to_planes, standardize_rgb
 from pretint.errors import OptionError, WeightsError
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.networks.build import build_backbone, build_decoder
+from pretint.networks.normalization import freeze_statistics
 from pretint.pretexts.pretext import Decoding, Pretext, build_pretext
 from pretint.run_folder import RunFolder, read_description
 from pretint.shipped import where
@@ -28,7 +29,8 @@ SETTINGS: tuple[Setting, ...] = get_args(Setting)
 class Trained:
     """Weights and what they are.
 
-    ``description`` holds entries of run.json: ``kind``, ``options``, and by kind ``mean_colour`` or ``classes``; and of an
+    ``description`` holds entries of run.json: ``kind``, ``options``, and by kind ``mean_colour`` or ``classes``; beside them
+    ``frozen``, the parts that did not learn in the phase that these weights are from (none where it is missing); and of an
     exported file ``settings``, ``dropped`` and more (see :mod:`pretint.experiments.exporting`). ``tensors`` are float32
     where the file holds half precision.
     """
@@ -101,7 +103,9 @@ def open_trained(source: Path | str) -> Trained:
     folder = run.checkpoint("best")
     checkpoint.read_progress(folder, checkpoint.WEIGHTS)
     weights = folder / checkpoint.WEIGHTS
-    return Trained(path, run.manifest, checkpoint.load_tensors(weights))
+    # What was frozen differs from checkpoint to checkpoint, so the run itself does not say it.
+    frozen = (read_description(weights) or {}).get("frozen", [])
+    return Trained(path, {**run.manifest, "frozen": frozen}, checkpoint.load_tensors(weights))
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:
@@ -128,6 +132,8 @@ def load_pretext(source: Path | str | Trained) -> tuple[Pretext, Trained]:
 def load_task(source: Path | str | Trained) -> TaskModel:
     """A fine-tuned network, in eval mode; what was opened already is not read again.
 
+    Parts that were frozen when these weights were scored use their moving averages, as they did then.
+
     Raises:
         WeightsError: the run is no fine-tuning.
     """
@@ -135,6 +141,8 @@ def load_task(source: Path | str | Trained) -> TaskModel:
     task, network = build_task_network(trained.options, trained.description["classes"])
     tensors = {name.removeprefix("network."): tensor for name, tensor in trained.tensors.items()}
     checkpoint.load_weights(network, tensors, trained.source)
+    for part in trained.description.get("frozen", ()):
+        freeze_statistics(network.get_submodule(part.removeprefix("network.")), True)
     network.eval()
     return TaskModel(task, network, trained)
 

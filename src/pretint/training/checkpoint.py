@@ -6,7 +6,7 @@ the checksums, and the loop's own counters.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pretint.run_folder import RunFolder, checksum
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 DESCRIPTION = ("kind", "options", "classes", "transferred", "mean_colour", "constant")
-"""Entries of run.json that the weights' file carries too."""
+"""Entries of run.json that the weights' file carries too. It may hold ``frozen`` beside them, see :func:`save`."""
 
 
 def save(
@@ -30,14 +30,20 @@ def save(
     weights: Mapping[str, Tensor],
     resume_state: Mapping[str, Tensor],
     progress: Mapping[str, Any],
+    frozen: Sequence[str] = (),
 ) -> None:
     """Write the checkpoint of a step. The weights' file says what they are, so that it can be used without the run.
+
+    ``frozen`` are parts of the objective that did not learn up to this step: their batch norms use moving averages, which the
+    weights alone do not tell.
 
     Raises:
         ResourceError: it cannot be written.
     """
     manifest = run.manifest
     description = {name: manifest[name] for name in DESCRIPTION if name in manifest}
+    if frozen:
+        description["frozen"] = list(frozen)
     with run.new_checkpoint(step) as folder:
         save_file(_plain(weights), folder / WEIGHTS, _metadata(description))
         save_file(_plain(resume_state), folder / OPTIMIZER)

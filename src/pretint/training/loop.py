@@ -19,7 +19,7 @@ from torch import Tensor
 
 from pretint.data.feed import Batch, Batches, Feed
 from pretint.errors import Interrupted, RunError, TrainingError
-from pretint.objective import Objective, Shared, Turn
+from pretint.objective import Objective, Phase, Shared, Turn
 from pretint.run_folder import RunFolder
 from pretint.training import checkpoint
 from pretint.training.learners import Learner, enter_phase, learning
@@ -103,7 +103,9 @@ class Loop:
             self._stop, self._progress = self.stop or signals, progress
             self._saved_at = time.monotonic()
             if self._step and self._at_epoch_end and self._validated != self._step:
+                enter_phase(self.objective, self._phase_done)  # a phase may end here: it is scored as it was trained
                 self._end_epoch()
+                enter_phase(self.objective, self.objective.phases[self._phase_index])
             # Closed in any case: a traceback would keep the reading processes, which outlive the first SIGTERM, and with
             # them the end of the program.
             with closing(self.feed.batches(self._step, self.steps)) as parts:
@@ -243,6 +245,11 @@ class Loop:
         """Index of the phase that the step after ``step`` belongs to."""
         return max(i for i, start in enumerate(self._phase_starts) if start <= min(step, self.steps - 1))
 
+    @property
+    def _phase_done(self) -> Phase:
+        """The phase of the last step that is done."""
+        return self.objective.phases[self._phase_of(max(self._step - 1, 0))]
+
     def _enter_phase(self, index: int, optimizer_state: dict[str, Tensor]) -> None:
         """Learners of a phase, with fresh optimizers at its start, else with the state of a checkpoint."""
         phase = self.objective.phases[index]
@@ -364,7 +371,8 @@ class Loop:
                 if self._average:
                     state.update({f"raw/{name}": tensor for name, tensor in weights.items()})
                 progress = {"validated": self._validated, "best": self._best, "steps": self.steps}
-                checkpoint.save(self.run, self._step, self._average or weights, state, progress)
+                frozen = self._phase_done.frozen
+                checkpoint.save(self.run, self._step, self._average or weights, state, progress, frozen)
                 self.run.point("last", self._step)
                 if self._best and self._best["step"] == self._step:
                     self.run.point("best", self._step, **{k: v for k, v in self._best.items() if k != "step"})
