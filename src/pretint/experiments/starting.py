@@ -175,10 +175,21 @@ def feed(
 ) -> Feed:
     """The training pictures of this process; where they are fewer than a batch, a batch is all of them.
 
-    That is said, and run.json holds the size that is used as ``batch_size`` (``options`` hold what was asked for).
+    That is said, and run.json holds the size that is used as ``batch_size`` (``options`` hold what was asked for). A resumed run
+    goes on with it: by the number of devices it would come out otherwise.
+
+    Raises:
+        RunError: the batches of the resumed run cannot be shared out to these devices.
     """
     shares = start.fabric.world_size * options.loop.accumulate
     batch_size = min(options.batch_size, max(1, len(records) // shares) * shares)
+    if start.resumed:
+        batch_size = start.run.manifest.get("batch_size", batch_size)
+        if batch_size % shares:
+            raise RunError(
+                f"--loop.devices {start.fabric.world_size}: {start.run.path} was begun with batches of {batch_size} pictures, which "
+                f"cannot be shared out evenly to {shares} parts (devices x --loop.accumulate); resume it on another number of devices"
+            )
     if batch_size < options.batch_size:
         start.say(f"batches of {batch_size}, not {options.batch_size}: there are only {len(records)} training pictures")
     start.note(batch_size=batch_size)
