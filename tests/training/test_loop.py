@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,17 +15,20 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor, nn
 
-from pretint.data.feed import Batch
+from pretint.data.feed import Batch, Feed
+from pretint.data.record import Record
 from pretint.data.views import ViewOptions
 from pretint.errors import Interrupted, TrainingError
 from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
 from pretint.run_folder import RunFolder
+from pretint.tasks.fine_tuning import FineTuning
 from pretint.training import checkpoint, progress
 from pretint.training.hardware import start_fabric
 from pretint.training.learners import Learner
 from pretint.training.loop import Loop
 from pretint.training.options import LoopOptions
 from pretint.training.progress import TrainingProgress
+from tests.training.cases import EVEN
 from tests.training.driving import Outcome, StopAfter, StoppingFeed, Training, finetuning, pretraining
 
 
@@ -365,12 +369,42 @@ def test_weights_that_are_lost_do_not_replace_the_last_checkpoint(
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
+def _void(records: Iterable[Record]) -> None:
+    """Make masks void throughout."""
+    for record in records:
+        assert record.mask is not None
+        Image.fromarray(np.full((40, 48), 255, dtype=np.uint8)).save(record.mask)
+
+
 def test_a_part_without_anything_that_counts(masked: Path, tmp_path: Path) -> None:
-    """Pictures whose masks are void throughout: of the first half of each batch, of all."""
+    """Pictures whose masks are void throughout, in the first half of each batch: the loss is the mean over the pixels of the other."""
     data = Path(shutil.copytree(masked, tmp_path / "data"))
-    for path in (data / "masks").iterdir():
-        Image.fromarray(np.full((40, 48), 255, dtype=np.uint8)).save(path)
+    training = finetuning(data, "segmentation", values=EVEN)
+    training.held_out = ()
+    training.feed["order"] = "same"
+    feed = Feed(training.records, size=16, view=ViewOptions(), batch_size=4, seed=training.seed, **training.feed)
+    order = feed.epoch_order(0).tolist()
+    _void(training.records[order[place]] for place in range(12) if place % 4 < 2)
+    batch = next(feed.batches(0, 1)).to("cpu")  # which mirrors it
+    torch.manual_seed(training.seed)
+    objective = training.objective()
+    assert isinstance(objective, FineTuning)
+    with torch.no_grad():
+        logits = objective.network(batch.planes("L")).double().numpy()  # (4, K, 16, 16)
+    mask = np.asarray(batch.mask)
+    assert (mask[:2] == 255).all()
+    likelihoods = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    known = np.argwhere(mask != 255)
+    expected = -np.mean([likelihoods[i, mask[i, y, x], y, x] for i, y, x in known])
+    entries = training.run(tmp_path / "run", accumulate=2).metrics
+    assert entries[0]["network.loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_parts_without_anything_that_counts(masked: Path, tmp_path: Path) -> None:
+    """All masks are void throughout: there is nothing to learn, and nothing breaks."""
+    data = Path(shutil.copytree(masked, tmp_path / "data"))
     training = finetuning(data, "segmentation")
+    _void((*training.records, *training.held_out))
     training.held_out = ()
     entries = training.run(tmp_path / "run", accumulate=2).metrics
     assert [entry["network.loss"] for entry in entries if entry["kind"] == "train"] == [0.0] * 9
@@ -380,8 +414,7 @@ def test_a_part_without_anything_that_counts(masked: Path, tmp_path: Path) -> No
 def test_held_out_pictures_without_a_score_choose_nothing(masked: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(masked, tmp_path / "data"))
     training = finetuning(data, "segmentation")
-    for record in training.held_out:
-        Image.fromarray(np.full((40, 48), 255, dtype=np.uint8)).save(record.mask)
+    _void(training.held_out)
     training.run(tmp_path / "run")
     run = RunFolder.open(tmp_path / "run")
     assert run.pointer("best") is None

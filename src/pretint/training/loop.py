@@ -140,7 +140,9 @@ class Loop:
         for turn in self.objective.turns(self._step):
             self._turn, self._learner = turn, self._learners[turn.player]
             self._learner.optimizer.zero_grad()
-            count = torch.zeros((), device=self.fabric.device)
+            total = torch.zeros((), device=self.fabric.device)
+            count = torch.zeros_like(total)
+            means: dict[str, Tensor] = {}
             for micro, (part, pad) in enumerate(zip(micros, pads, strict=True)):
                 if len(micros) > 1:
                     pad.clear()  # keeping each part's graph would undo what accumulation saves
@@ -149,12 +151,14 @@ class Loop:
                     with self.fabric.autocast():
                         loss = self.objective.loss(turn, part, pad)
                     loss.total.backward()  # type: ignore[no-untyped-call]
+                total += loss.total.detach()
                 count += loss.count
-                # A part may have nothing that counts, such as masks that are void throughout.
-                mean = loss.total.detach() / torch.as_tensor(loss.count).clamp(min=1)
-                for name, value in {"loss": mean, **loss.scalars}.items():
+                for name, value in loss.scalars.items():
                     key = f"{turn.name}.{name}"
-                    scalars[key] = scalars.get(key, 0) + value.detach() / len(micros)
+                    means[key] = means.get(key, 0) + value.detach() / len(micros)
+            # As the gradients: a sum over all parts by one count, since parts may have unlike numbers of items, or none (masks that
+            # are void throughout). Of several devices it is the first one's share that is logged.
+            scalars |= {f"{turn.name}.loss": total / count.clamp(min=1), **means}
             self._losses[turn] = scalars[f"{turn.name}.loss"]
             self._check(turn, self._losses[turn])
             self._learner.scale_gradients(count, self.fabric, self.options.clip)
