@@ -83,6 +83,8 @@ def test_validation_is_carved_out_stratified_and_keeps_the_order() -> None:
     assert len(carve_validation(_records([None] * 10), 3, seed=0)[1]) == 3
     with pytest.raises(OptionError, match="--validation"):
         carve_validation(records, 80, seed=0)
+    with pytest.raises(OptionError, match=r"--validation 0\.02 leaves none of the 1 picture to train on; take .* or 0"):
+        carve_validation(records[:1], 0.02, seed=0)
 
 
 def test_label_matrix() -> None:

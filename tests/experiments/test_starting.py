@@ -11,7 +11,7 @@ from pretint.commands.pretrain import SCHEMA
 from pretint.commands.resolve import options_from_call
 from pretint.data.feed import Feed
 from pretint.data.layouts import open_source
-from pretint.errors import RunError
+from pretint.errors import OptionError, RunError
 from pretint.experiments.starting import Start, begin, feed
 from pretint.run_folder import RunFolder
 from pretint.training import hardware
@@ -62,3 +62,13 @@ def test_a_resume_on_other_devices_keeps_the_batch(pictures: Path, tmp_path: Pat
     # A run that did not note its batch takes what it took before.
     (tmp_path / "one" / "run.json").write_text("{}")
     assert _fed(tmp_path / "one", pictures, 10, devices=4, resumed=True, **asked).batch_size == 8
+
+
+@pytest.mark.parametrize(("devices", "accumulate"), [(1, 4), (4, 1), (2, 2)])
+def test_fewer_pictures_than_parts(devices: int, accumulate: int, pictures: Path, tmp_path: Path) -> None:
+    asked = {"batch_size": 4, "accumulate": accumulate}
+    words = rf"--loop\.accumulate {accumulate} on --loop\.devices {devices}: a batch of 4 parts needs .* there are 3;"
+    with pytest.raises(OptionError, match=words):
+        _fed(tmp_path / "three", pictures, 3, devices=devices, **asked)
+    assert _fed(tmp_path / "four", pictures, 4, devices=devices, **asked).batch_size == 4
+    assert _fed(tmp_path / "mended", pictures, 3, devices=1, batch_size=4).batch_size == 3

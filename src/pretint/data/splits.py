@@ -166,7 +166,8 @@ def carve_validation(
     count = 1 if share_or_count == 1 else _how_many(share_or_count, total, "--validation")
     if count >= total:
         raise OptionError(
-            f"--validation {share_or_count} leaves none of the {total} pictures to train on; take a smaller part"
+            f"--validation {share_or_count:g} leaves none of the {total} picture{'s' if total > 1 else ''} to train on; "
+            "take a smaller part, or 0: then the last checkpoint counts"
         )
     labels = np.zeros((total, 0), dtype=bool)
     if all(record.labels is not None for record in records):

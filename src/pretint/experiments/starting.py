@@ -179,15 +179,22 @@ def feed(
     goes on with it: by the number of devices it would come out otherwise.
 
     Raises:
+        OptionError: there are fewer pictures than parts of a batch.
         RunError: the batches of the resumed run cannot be shared out to these devices.
     """
-    shares = start.fabric.world_size * options.loop.accumulate
+    devices, micro = start.fabric.world_size, options.loop.accumulate
+    shares = devices * micro
+    if len(records) < shares:
+        raise OptionError(
+            f"--loop.accumulate {micro} on --loop.devices {devices}: a batch of {shares} parts needs as many training pictures, and "
+            f"there {'are' if len(records) > 1 else 'is'} {len(records)}; take a smaller --loop.accumulate or fewer devices"
+        )
     batch_size = min(options.batch_size, max(1, len(records) // shares) * shares)
     if start.resumed:
         batch_size = start.run.manifest.get("batch_size", batch_size)
         if batch_size % shares:
             raise RunError(
-                f"--loop.devices {start.fabric.world_size}: {start.run.path} was begun with batches of {batch_size} pictures, which "
+                f"--loop.devices {devices}: {start.run.path} was begun with batches of {batch_size} pictures, which "
                 f"cannot be shared out evenly to {shares} parts (devices x --loop.accumulate); resume it on another number of devices"
             )
     if batch_size < options.batch_size:
