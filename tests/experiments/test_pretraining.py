@@ -192,13 +192,27 @@ def test_an_option_newer_than_the_run_does_not_hinder_a_resume(pictures: Path, t
         )
 
 
-def test_grey_pictures_alone_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("broken", "grey", "keep_grey", "words"),
+    [
+        (0, 8, False, "of 8 pictures 8 are grey, so none"),
+        (1, 7, False, "of 8 pictures 1 is broken and 7 are grey, so none"),
+        (8, 0, False, "of 8 pictures 8 are broken, so none"),
+        (8, 0, True, "of 8 pictures 8 are broken, so none"),
+    ],
+)
+def test_pictures_that_teach_no_colour_are_refused(
+    broken: int, grey: int, keep_grey: bool, words: str, tmp_path: Path
+) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    for i in range(8):
+    for i in range(grey):
         Image.fromarray(paint(i)[0]).convert("L").save(data / f"{i}.png")
-    with pytest.raises(pretint.DataError, match=r"all 8 pictures are grey; colorization needs colour"):
-        pretint.pretrain(data=data, out=tmp_path / "run", **PRETRAIN)
+    for i in range(broken):
+        (data / f"broken{i}.jpg").write_bytes(b"no picture")
+    with pytest.raises(pretint.DataError, match=f"{words} is left .*left_out.tsv.; colorization needs .* colour"):
+        pretint.pretrain(data=data, out=tmp_path / "run", **PRETRAIN | {"most_broken": 1.0, "keep_grey": keep_grey})
+    assert len((tmp_path / "run" / "left_out.tsv").read_text().splitlines()) == 1 + broken + grey
 
 
 def test_a_run_with_workers_is_the_same_run(run: RunFolder, pictures: Path, tmp_path: Path) -> None:

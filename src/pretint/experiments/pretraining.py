@@ -111,8 +111,11 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record],
             f"(list: {start.run.path / 'left_out.tsv'})"
         )
     if not kept:
+        broken, grey = len(screening.broken), 0 if options.keep_grey else len(screening.grey)
+        found = [f"{n} {'is' if n == 1 else 'are'} {what}" for n, what in ((broken, "broken"), (grey, "grey")) if n]
         raise DataError(
-            f"--data {options.data[0]}: all {len(rest)} pictures are grey; colorization needs colour, so choose other pictures"
+            f"--data {options.data[0]}: of {len(rest)} pictures {' and '.join(found)}, so none is left "
+            f"(list: {start.run.path / 'left_out.tsv'}); colorization needs pictures with colour, so choose others"
         )
     if not options.validation:
         return kept, (), screening.mean_ab
