@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from skimage.color import rgb2lab
 
 import pretint
 from pretint.data import looking, scenes
@@ -92,6 +93,21 @@ def test_broken_pictures_are_left_out_and_listed(pictures: Path, tmp_path: Path)
     )
     data_of = RunFolder.open(tmp_path / "grey").manifest["data"]
     assert data_of["training"] + data_of["held_out"] == 21
+
+
+@pytest.mark.parametrize("keep_grey", [False, True])
+def test_the_mean_colour_is_that_of_the_pictures_of_the_training(keep_grey: bool, tmp_path: Path) -> None:
+    """Pictures without colours of things count where they are trained on."""
+    data = tmp_path / "data"
+    data.mkdir()
+    means = []
+    for i in range(8):
+        rgb = paint(i)[0] if i < 6 else np.repeat(paint(i)[0].mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+        Image.fromarray(rgb).save(data / f"{i}.png")
+        means.append(rgb2lab(rgb)[..., 1:].mean(axis=(0, 1)))
+    pretint.pretrain(data=data, out=tmp_path / "run", **PRETRAIN | {"epochs": 1, "keep_grey": keep_grey})
+    expected = np.mean(means if keep_grey else means[:6], axis=0) / 128
+    np.testing.assert_allclose(RunFolder.open(tmp_path / "run").manifest["mean_colour"], expected, atol=0.01)
 
 
 def test_a_passing_fault_breaks_no_picture_for_good(

@@ -38,6 +38,7 @@ class Screening:
         grey: ids of pictures without colours of things, the tinted among them.
         tinted: ids of those that have a tint all over.
         mean_ab: mean [a, b] of the kept pictures as networks see them (over 128 Lab units), each picture counted alike; 0 without any.
+        mean_ab_readable: the same of the readable pictures.
     """
 
     kept: Sequence[Record]
@@ -46,6 +47,7 @@ class Screening:
     grey: tuple[str, ...]
     tinted: tuple[str, ...]
     mean_ab: list[float]
+    mean_ab_readable: list[float]
 
     def write_list(self, path: Path, keep_grey: bool = False, copies: Iterable[tuple[str, str]] = ()) -> None:
         """Write what was found amiss: a line a picture with its id, broken / grey / tinted / copy, and why, between tabs.
@@ -116,14 +118,17 @@ def _sum_up(records: Sequence[Record], looks: Looks, most_broken: float) -> Scre
     readable = looks.state != BROKEN
     grey, tinted = (mask & readable for mask in _colourless(looks.numbers))
     kept = readable & ~grey & ~tinted
-    mean = looks.numbers[kept, 2:].mean(axis=0) if kept.any() else np.zeros(2)
+    mean, mean_readable = (
+        (looks.numbers[some, 2:].mean(axis=0) if some.any() else np.zeros(2)) / AB_SCALE for some in (kept, readable)
+    )
     return Screening(
         kept=pick(records, np.flatnonzero(kept)),
         readable=pick(records, np.flatnonzero(readable)),
         broken=broken,
         grey=tuple(records[i].id for i in np.flatnonzero(grey | tinted).tolist()),
         tinted=tuple(records[i].id for i in np.flatnonzero(tinted).tolist()),
-        mean_ab=(mean / AB_SCALE).tolist(),
+        mean_ab=mean.tolist(),
+        mean_ab_readable=mean_readable.tolist(),
     )
 
 

@@ -98,7 +98,9 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record],
             most_broken=options.most_broken,
             earlier=earlier,
         )
-    kept = screening.kept if not options.keep_grey else screening.readable
+    kept, mean_colour = screening.kept, screening.mean_ab
+    if options.keep_grey:
+        kept, mean_colour = screening.readable, screening.mean_ab_readable
     if start.first:
         if not start.known:  # else it is there, or these are other pictures, which are refused
             screening.write_list(start.run.path / "left_out.tsv", keep_grey=options.keep_grey, copies=copies)
@@ -118,9 +120,9 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record],
             f"(list: {start.run.path / 'left_out.tsv'}); colorization needs pictures with colour, so choose others"
         )
     if not options.validation:
-        return kept, (), screening.mean_ab
+        return kept, (), mean_colour
     training, held_out = carve_validation(kept, options.validation, options.seed)
-    return training, held_out, screening.mean_ab
+    return training, held_out, mean_colour
 
 
 def _looks_of_others(options: PretrainOptions, run: RunFolder) -> list[Path]:
