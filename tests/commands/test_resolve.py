@@ -1,13 +1,15 @@
-"""The command of a run gives back its options."""
+"""How options layer; the command of a run gives back its options."""
 
 import shlex
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from pretint import recipe
 from pretint.commands import compare, finetune, pretrain
-from pretint.commands.resolve import command_line, options_from_arguments
+from pretint.commands.resolve import command_line, options_from_arguments, options_from_call
+from pretint.run_folder import RunFolder
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,20 @@ def test_help_is_no_value_of_what_stands_before_it(
         options_from_arguments(module.SCHEMA, shlex.split(arguments))
     assert ended.value.code == 0
     assert f"usage: pretint {module.SCHEMA.verb}" in capsys.readouterr().out
+
+
+def test_what_init_brings_is_stronger_than_all_of_the_recipe(tmp_path: Path) -> None:
+    """A section of the recipe for a method too, of the backbone that the weights name."""
+    told = {"backbone": "residual", "decoder": "hypercolumn", "size": 64, "residual": {"width": 24, "blocks": [1, 1]}}
+    RunFolder.create(tmp_path / "run", {"options": told})
+    (tmp_path / "own.toml").write_text(
+        "backbone = 'unet'\nsize = 256\nepochs = 4\n[residual]\nwidth = 96\n"
+        "[for.segmentation]\nsize = 128\nepochs = 6\n[for.residual]\nsize = 96\nbatch_size = 8\n[for.residual.residual]\nwidth = 48\n"
+    )
+    given = {"task": "segmentation", "recipe": str(tmp_path / "own.toml"), "data": "cells", "out": "runs/cells"}
+    options = options_from_call(finetune.SCHEMA, given | {"init": str(tmp_path / "run")})
+    assert (options.backbone, options.size, options.residual.width) == ("residual", 64, 24)
+    assert (options.epochs, options.batch_size) == (6, 8)  # of which the weights say nothing
+    assert options_from_call(finetune.SCHEMA, given | {"init": str(tmp_path / "run"), "size": 32}).size == 32
+    alone = options_from_call(finetune.SCHEMA, given | {"backbone": "residual"})
+    assert (alone.size, alone.residual.width) == (96, 48)

@@ -83,12 +83,14 @@ def _layers(schema: Schema, given: Mapping[str, Any]) -> tuple[type[Any], dict[s
     if not isinstance(conditional, Mapping) or not all(isinstance(one, Mapping) for one in conditional.values()):
         raise OptionError(f"recipe {name}: `for` holds sections by method, such as [for.cgan]")
     weights = given.get(schema.weights, ())
-    told = (schema.architecture(str(one)) for one in ([weights] if isinstance(weights, str) else weights))
-    values = recipe.merge(values, next(filter(None, told), {}))
-    chosen = {option: given.get(option, values.get(option, defaults[option])) for option in schema.choices}
+    tellers = (schema.architecture(str(one)) for one in ([weights] if isinstance(weights, str) else weights))
+    told = next(filter(None, tellers), {})
+    known = recipe.merge(values, told)  # which may name the backbone
+    chosen = {option: given.get(option, known.get(option, defaults[option])) for option in schema.choices}
     for method in chosen.values():
         if isinstance(method, str):
             values = recipe.merge(values, conditional.get(method, {}))
+    values = recipe.merge(values, told)
     sections = {family: chosen[option] for option, family in schema.choices.items() if isinstance(chosen[option], str)}
     # A recipe may hold sections of methods that are not chosen now.
     families = {method: option for option, family in schema.choices.items() for method in names(family)}
