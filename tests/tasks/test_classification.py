@@ -45,3 +45,11 @@ def test_none_and_two_labels_are_refused(labelled: Path) -> None:
             task.check([record], "the list", "choose another")
     with pytest.raises(DataError, match=r"has 0 of the classes warm, bright; .*--task multilabel"):
         task.check(records, "the list", "choose another")
+
+
+def test_one_class_alone_is_refused(sorted_pictures: Path) -> None:
+    """There would be nothing to learn, and every picture would be right."""
+    source = open_source(sorted_pictures, classes=("even",), task="labels")
+    records = [record for record in source.split("all") if record.labels == ("even",)]
+    with pytest.raises(DataError, match=r"the list has the class even alone, .* two or more .*--task multilabel"):
+        build(Options(), source.classes).check(records, "the list", "choose another")

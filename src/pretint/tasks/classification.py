@@ -58,7 +58,12 @@ class Classification(Task):
         return ClassificationScores()
 
     def check(self, records: Sequence[Record], what: str, mend: str) -> None:
-        """As every task, and each picture has exactly one label of these classes; else it is a DataError too."""
+        """As every task; a DataError too where there are fewer than two classes, or a picture has not exactly one label of them."""
+        if len(self.classes) < 2:
+            raise DataError(
+                f"{what} has the class {', '.join(self.classes)} alone, and classification tells two or more apart; give data or "
+                "--classes of more, or use --task multilabel"
+            )
         super().check(records, what, mend)
         for record, count in zip(records, label_matrix(records, self.classes).sum(axis=1), strict=True):
             if count != 1:
