@@ -306,3 +306,16 @@ def test_a_second_run_beside_the_first_looks_at_no_picture(
     (tmp_path / "one" / "run.json").write_text("damaged")  # and what the first knows is the second's own by now
     pretint.pretrain(data=pictures, out=tmp_path / "three", **PRETRAIN)
     assert opened == []
+
+
+@pytest.mark.parametrize("pretext", ["regression", "cgan", "color_bins"])
+def test_a_residual_network_of_one_stage(pretext: str, pictures: Path, tmp_path: Path) -> None:
+    """The hypercolumn refuses it; what its sentence names is taken, by the same folder."""
+    out = tmp_path / "run"
+    asked = {name: value for name, value in PRETRAIN.items() if name != "unet"} | {
+        "epochs": 1, "pretext": pretext, "backbone": "residual", "residual": {"width": 8, "blocks": [1]},
+    }  # fmt: skip
+    with pytest.raises(OptionError, match=r"--residual\.blocks: the hypercolumn needs .* two stages .*--decoder unet"):
+        pretint.pretrain(data=pictures, out=out, **asked)
+    for name, mended in {"run": {"decoder": "unet"}, "two": {"residual": {"width": 8, "blocks": [1, 1]}}}.items():
+        assert pretint.pretrain(data=pictures, out=tmp_path / name, **asked | mended).scores

@@ -34,7 +34,7 @@ def test_the_finest_level_used(asked, given):
 
 
 def test_a_stride_beyond_the_coarsest_is_refused():
-    with pytest.raises(OptionError, match="stride is 64"):
+    with pytest.raises(OptionError, match=r"--residual\.blocks: the hypercolumn needs a level of stride 64 or more"):
         HypercolumnDecoder(ResidualEncoder(Options(width=4)), stride=64)
 
 

@@ -19,11 +19,18 @@ class HypercolumnDecoder(Decoder):
     def __init__(
         self, backbone: Backbone, channels: int = 128, stride: int = 4, normalization: Normalization = "batch"
     ) -> None:
-        """Uses every level whose stride is at least `stride`."""
+        """Uses every level whose stride is at least `stride`.
+
+        Raises:
+            OptionError: there is none; a residual network of one stage ends at stride 2.
+        """
         super().__init__()
         used = [i for i, s in enumerate(backbone.strides) if s >= stride]
         if not used:
-            raise OptionError(f"stride is {stride}, but the backbone has {backbone.strides}; choose one of these")
+            raise OptionError(
+                f"--residual.blocks: the hypercolumn needs a level of stride {stride} or more, and the coarsest here is of stride "
+                f"{backbone.strides[-1]}; give two stages or more, or --decoder unet"
+            )
         self.first = used[0]
         self.stride = backbone.strides[self.first]
         self.channels = channels
