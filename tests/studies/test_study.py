@@ -19,7 +19,7 @@ import pretint
 from pretint.cli import main
 from pretint.errors import DataError, PretintError, RunError
 from pretint.run_folder import hold
-from pretint.studies import study as module
+from pretint.studies import opening as module
 from pretint.studies.folder import LOCK
 from tests.conftest import Command
 from tests.experiments.tiny_runs import PRETRAIN, arguments
