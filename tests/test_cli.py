@@ -134,3 +134,9 @@ def test_a_reader_who_leaves_is_no_fault(arguments: list[str], tmp_path: Path) -
         ).returncode
     os.close(writing)
     assert (code, (tmp_path / "errors").read_text()) == (0, "")
+
+
+def test_an_empty_argument_is_no_path(capsys: pytest.CaptureFixture[str]) -> None:
+    """As of a shell's variable that is not set; as a path it would be the current folder."""
+    assert main(["colorize", ""]) == 2
+    assert "one of the arguments is empty" in capsys.readouterr().err

@@ -53,9 +53,26 @@ def pixels(path: Path) -> np.ndarray:
 
 def test_colorize_needs_no_option(model: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["colorize", str(pictures / "00.png")]) == 0
-    assert capsys.readouterr().out == "1 coloured pictures in coloured\n"
+    assert capsys.readouterr().out == "1 coloured picture in coloured\n"
     pretint.colorize(pictures / "00.png", out="by file", model=model)
     assert np.array_equal(pixels(Path("coloured/00.png")), pixels(Path("by file/00.png")))
+
+
+def test_a_picture_that_cannot_be_coloured_is_no_success(
+    model: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.png").write_bytes((pictures / "00.png").read_bytes()[:200])
+    assert main(["colorize", str(pictures / "00.png"), str(tmp_path / "broken.png")]) == 2
+    told = capsys.readouterr()
+    assert told.out == "1 coloured picture in coloured\n"
+    assert "1 picture could not be coloured" in told.err
+
+
+def test_evaluate_says_where_it_cannot_tell_what_was_trained_on(
+    model: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "pretint", "--data", str(pictures)]) == 0
+    assert "cannot be told" in capsys.readouterr().err
 
 
 def test_evaluate_embed_and_load(model: Path, pictures: Path) -> None:
@@ -163,7 +180,7 @@ def test_the_wheel_carries_everything(folder: Path, pictures: Path, tmp_path: Pa
         [sys.executable, "-m", "pretint", "colorize", str(pictures / "00.png")],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(unpacked)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout == "1 coloured pictures in coloured\n"
+    assert done.stdout == "1 coloured picture in coloured\n"
     assert (tmp_path / "coloured/00.png").is_file()
 
 

@@ -38,3 +38,11 @@ def test_readers_who_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     progress = Terminal(errors=True)
     for _ in range(2):
         progress.print("progress")
+
+
+def test_what_is_no_terminal_is_not_wrapped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    Terminal().print("word " * 60)
+    assert capsys.readouterr().out.count("\n") == 1

@@ -64,6 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verb, *rest = arguments
         if verb not in VERBS:
             raise PretintError(f"{verb}: is no verb of pretint; {suggest(verb, VERBS)}")
+        if "" in rest:
+            raise PretintError(
+                "one of the arguments is empty, as of a variable that is not set; give it a value, or leave it out"
+            )
         raise_allocator_thresholds()
         import_module(f"pretint.commands.{verb}").command(rest)
         sys.stdout.flush()

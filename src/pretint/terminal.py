@@ -1,6 +1,12 @@
 """The terminal as all verbs write to it: text is printed as it is, and a reader who leaves is no fault."""
 
+import os
+import sys
+
 from rich.console import Console
+
+UNBOUNDED = 400
+"""Columns of what is no terminal."""
 
 
 class Terminal(Console):
@@ -12,7 +18,10 @@ class Terminal(Console):
     """
 
     def __init__(self, *, errors: bool = False, quiet: bool = False) -> None:
-        super().__init__(stderr=errors, quiet=quiet, highlight=False, markup=False, emoji=False)
+        # A file, or another program, has no width: nothing is wrapped for it.
+        stream = sys.stderr if errors else sys.stdout
+        width = None if stream.isatty() or "COLUMNS" in os.environ else UNBOUNDED
+        super().__init__(stderr=errors, quiet=quiet, width=width, highlight=False, markup=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
         """A reader of results who leaves is left to the command line, which ends well; one of progress ends no training."""

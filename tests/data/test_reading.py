@@ -233,3 +233,14 @@ def test_a_turned_file_is_turned_once(suffix: str, mode: str, orientation: int, 
     assert picture_size(path) == upright.shape[:2]
     if mode == "L":
         np.testing.assert_array_equal(read_mask(path), upright[..., 0])
+
+
+def test_masks_are_no_jpegs(tmp_path: Path) -> None:
+    """Compression leaves ids of its own around those that were saved."""
+    ids = np.zeros((32, 32), dtype=np.uint8)
+    ids[8:20, 8:20] = 255
+    Image.fromarray(ids).save(tmp_path / "mask.jpg")
+    with Image.open(tmp_path / "mask.jpg") as image:
+        assert len(np.unique(np.asarray(image))) > 2
+    with pytest.raises(DataError, match=r"mask\.jpg: this mask is a JPEG"):
+        read_mask(tmp_path / "mask.jpg")

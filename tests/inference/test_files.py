@@ -1,6 +1,7 @@
 """File to file: formats, metadata, transparency, whole or not at all."""
 
 import errno
+import resource
 import subprocess
 import sys
 
@@ -182,8 +183,8 @@ def test_a_full_disk_leaves_the_older_file(grey_picture, tmp_path, monkeypatch):
     grey_picture.save(tmp_path / "in.png")
     (tmp_path / "out.png").write_bytes(b"older")
 
-    def full(self, path, **options):
-        path.write_bytes(b"half")
+    def full(self, file, **options):
+        file.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
@@ -191,6 +192,21 @@ def test_a_full_disk_leaves_the_older_file(grey_picture, tmp_path, monkeypatch):
         colorize_file(tmp_path / "in.png", tmp_path / "out.png", reddish, 16)
     assert (tmp_path / "out.png").read_bytes() == b"older"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.png", "out.png"]
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.png"])
+def test_a_disk_that_fills_while_a_picture_is_written(tmp_path, name):
+    """The system writes what fits and says how much that was; Pillow's own writing passes that over."""
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "in.png")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6144, before[1]))
+    try:
+        with pytest.raises(ResourceError, match=name):
+            colorize_file(tmp_path / "in.png", tmp_path / name, reddish, 16)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [p.name for p in tmp_path.iterdir()] == ["in.png"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pretint.commands import positional
 from pretint.commands.resolve import plain_options
-from pretint.errors import OptionError
+from pretint.errors import OptionError, PretintError
 from pretint.shipped import NAME, as_text, where
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def colorize(
         PretintError: no pictures, or a model that does not fit.
     """
     chosen = [paths] if isinstance(paths, str | Path) else paths
+    if "" in chosen:
+        raise OptionError("paths: one of them is empty; name a picture or a folder")
     options = ColorizeOptions(
         paths=tuple(map(Path, chosen)),
         out=Path(out),
@@ -89,7 +91,13 @@ def command(arguments: Sequence[str]) -> None:
         print(f"left out: {reason}", file=sys.stderr)
     if result.present:
         print(f"{len(result.present)} were there already; --overwrite colours them again", file=sys.stderr)
-    print(f"{len(result.written)} coloured pictures in {options.out}")
+    written = len(result.written)
+    print(f"{written} coloured picture{'' if written == 1 else 's'} in {options.out}")
+    if result.refused:
+        count = len(result.refused)
+        raise PretintError(
+            f"{count} picture{'' if count == 1 else 's'} could not be coloured, as told above; the others are there"
+        )
 
 
 def _run(options: ColorizeOptions, quiet: bool) -> "ColorizeResult":

@@ -12,6 +12,9 @@ from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.shipped import as_text
 
+WIDE = 112
+"""Columns of a terminal that the table of a colorizer fits into with its ranges; a number that is cut would be another number."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
@@ -74,10 +77,21 @@ def command(arguments: Sequence[str]) -> None:
     from pretint.terminal import Terminal
 
     console = Terminal()
-    for table in _tables(result):
+    for table in _tables(result, ranges=console.width >= WIDE):
         console.print(table)
-    if result.get("trained_on_these"):
-        print("these pictures were trained on: the scores say nothing about others; name a --split", file=sys.stderr)
+    if "trained_on_these" not in result:
+        return
+    if result["trained_on_these"]:
+        other = "--split or --data" if options.split else "--split, or other --data"
+        print(
+            f"these pictures were trained on: the scores say nothing about others; name another {other}",
+            file=sys.stderr,
+        )
+    elif result["trained_on_these"] is None:
+        print(
+            "whether these pictures were trained on cannot be told; where they were, the scores say nothing about others",
+            file=sys.stderr,
+        )
 
 
 def _run(options: EvaluateOptions, quiet: bool) -> dict[str, Any]:
@@ -98,20 +112,21 @@ def _run(options: EvaluateOptions, quiet: bool) -> dict[str, Any]:
         return evaluate_task(load_task(trained), options.data, options.split, options.layout, progress)
 
 
-def _tables(result: dict[str, Any]) -> list[Any]:
-    """The result as tables for a terminal."""
+def _tables(result: dict[str, Any], ranges: bool) -> list[Any]:
+    """The result as tables for a terminal; with or without the ranges over pictures."""
     from rich.table import Table
 
     title = f"{result['pictures']} pictures ({result['split']})"
     if "model" in result:
         columns = ("PSNR dB", "SSIM", "AUC of ab", "balanced", "colourfulness")
-        table = Table("", *columns, title=f"{title}; mean (min to max)", title_justify="left")
+        means = "mean (min to max)" if ranges else "means; --json has the ranges over pictures"
+        table = Table("", *columns, title=f"{title}; {means}", title_justify="left")
         settings = {f"model, {setting}": row for setting, row in result["settings"].items()}
         shown = {**settings, "grey": result["grey"], "mean colour": result["mean_colour"]}
         for words, row in shown.items():
-            spreads = {score: _spread(row[score]) for score in ("psnr", "ssim", "auc", "colourfulness")}
+            spreads = {score: _spread(row[score], ranges) for score in ("psnr", "ssim", "auc", "colourfulness")}
             table.add_row(words, *list(spreads.values())[:3], f"{row['auc_balanced']:.4g}", spreads["colourfulness"])
-        table.add_row("original", "", "", "", "", _spread(result["original"]["colourfulness"]))
+        table.add_row("original", "", "", "", "", _spread(result["original"]["colourfulness"], ranges))
         return [table]
     scores, constant = result["scores"], result["constant"]
     table = Table("score", "network", "constant predictor", title=title, title_justify="left")
@@ -123,8 +138,8 @@ def _tables(result: dict[str, Any]) -> list[Any]:
     return [table]
 
 
-def _spread(values: dict[str, float]) -> str:
-    return f"{values['mean']:.4g} ({values['min']:.3g} to {values['max']:.3g})"
+def _spread(values: dict[str, float], ranges: bool) -> str:
+    return f"{values['mean']:.4g}" + (f" ({values['min']:.3g} to {values['max']:.3g})" if ranges else "")
 
 
 def _number(value: float | None) -> str:

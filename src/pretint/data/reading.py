@@ -121,6 +121,11 @@ def read_mask(path: Path) -> NDArray[np.int64]:
                     raise DataError(
                         f"{path}: this mask is a colour picture (mode {image.mode}); a mask is a palette or grey picture whose values are class ids"
                     )
+                if image.format == "JPEG":
+                    raise DataError(
+                        f"{path}: this mask is a JPEG, whose compression makes other ids of those at edges; save masks as PNG, "
+                        "and from JPEGs by a threshold"
+                    )
                 stored, given = _highest(image)
                 image.load()
                 turn = turn_of(image)

@@ -4,6 +4,7 @@ Written as PNG or as JPEG (quality 95, colour at full resolution); kept are EXIF
 (PNG only). The file appears whole or not at all: if something fails there is a sentence, never a grey picture.
 """
 
+import io
 import os
 import warnings
 from pathlib import Path
@@ -161,13 +162,21 @@ def _profile(image: Image.Image) -> bytes:
     return profile if is_rgb else b""
 
 
+class _Checked(io.BufferedWriter):
+    """A file that Pillow's encoders do not write to past Python: they take a write that a full disk cut short for a whole one."""
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation
+
+
 def _write(target: Path, kind: str, pixels: NDArray[np.uint8], metadata: dict[str, bytes]) -> None:
     options: dict[str, Any] = {"quality": 95, "subsampling": "4:4:4"}
     if kind == "PNG":
         options = {"compress_level": 3}  # a tenth more bytes than Pillow's 6, in less than half the time
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        Image.fromarray(pixels).save(unfinished, format=kind, **options, **metadata)
+        with _Checked(io.FileIO(unfinished, "w")) as file:
+            Image.fromarray(pixels).save(file, format=kind, **options, **metadata)
         unfinished.replace(target)
     except OSError as error:
         raise ResourceError(
