@@ -63,6 +63,12 @@ def test_a_colorizer_is_told_beside_leaving_pictures_grey(tmp_path):
     sample(run, 1)
     reader, document = page_of([run.path], tmp_path)
     assert "off by 9.58 CIELAB units; leaving them grey, by 10.50 (best, after epoch 1 of 9)" in document["verdict"]
+    (run.path / "best.json").write_text(json.dumps({"step": 2, "score": "cross_entropy", "value": 2.7114, "epoch": 1}))
+    by_another = runs_document([run.path])["verdict"]
+    assert (
+        "off by 9.58 CIELAB units; leaving them grey, by 10.50 (best by cross entropy 2.711, after epoch 1"
+        in by_another
+    )
     assert document["summary"] == [
         "Not finished: photos is running. What is shown may change."
     ]  # and nothing of points

@@ -94,12 +94,15 @@ def _told(run: RunFolder) -> str:
         return at if begun else "The run has no scores."
     score, epoch = best["score"], best["epoch"]
     at = f"after epoch {epoch} of {epochs}" if epochs else f"after epoch {epoch}"
-    if score == "ab_error":
-        grey = next(
-            (e["grey_ab_error"] for e in run.metrics() if e.get("epoch") == epoch and "grey_ab_error" in e), None
-        )
+    held_out = next((e for e in run.metrics() if e.get("epoch") == epoch and e.get("kind") == "validation"), {})
+    error = best["value"] if score == "ab_error" else held_out.get("ab_error")
+    if error is not None:  # which says more than what a pretext is trained by
+        grey = held_out.get("grey_ab_error")
         beside = f"; leaving them grey, by {grey:.2f}" if grey is not None else ""
-        return f"On held-out pictures the predicted colours are off by {best['value']:.2f} CIELAB units{beside} (best, {at})."
+        by = "" if score == "ab_error" else f" by {_value(score, best['value'])}"
+        return (
+            f"On held-out pictures the predicted colours are off by {error:.2f} CIELAB units{beside} (best{by}, {at})."
+        )
     return f"At best it has {_value(score, best['value'])} on held-out pictures, {at}."
 
 
