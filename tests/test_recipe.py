@@ -1,12 +1,14 @@
 """Recipes: every shipped one parses, faults are told in a sentence, and call, command line and file give equal options."""
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
+import pretint
 from pretint import recipe
 from pretint.commands import finetune, pretrain
 from pretint.commands.resolve import options_from_arguments, options_from_call
@@ -122,6 +124,7 @@ def test_the_papers_transfer() -> None:
         ("pretrain", {"pretext": "regression", "regression": {"beta1": 1.0}}, "--regression.beta1 1.0: .* below 1"),
         ("pretrain", {"pretext": "regression", "regression": {"weight_decay": -1.0}}, "--regression.weight-decay -1.0"),
         ("pretrain", {"most_broken": 2}, "--most-broken 2"),
+        ("pretrain", {"data": []}, "--data: name at least one folder"),
         ("finetune", {"unfrozen_rate": -1e-4}, "--unfrozen-rate -0.0001: must be above 0"),
         ("finetune", {"weight_decay": -0.1}, "--weight-decay: must not be negative"),
         ("finetune", {"eps": 0.0}, "--eps must be above 0"),
@@ -190,3 +193,20 @@ def test_a_recipe_that_is_not_as_toml_is(tmp_path: Path) -> None:
         path.write_text(words + "\n")
         with pytest.raises(OptionError, match=r"own.toml: `for` holds sections by method"):
             options_from_call(VERBS["pretrain"], {**REQUIRED["pretrain"], "recipe": str(path)})
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: pretint.colorize("a.jpg", setting="vivd"), r"--setting vivd: unknown; did you mean vivid\?"),  # type: ignore[arg-type]
+        (
+            lambda: pretint.colorize("a.jpg", precision="fp32"),
+            "--precision fp32: unknown; known are auto, float32, bf16",
+        ),  # type: ignore[arg-type]
+        (lambda: pretint.evaluate("run", data="d", setting="vivd"), r"--setting vivd: unknown; did you mean vivid\?"),  # type: ignore[arg-type]
+    ],
+    ids=["setting", "precision", "evaluate"],
+)
+def test_a_choice_that_is_none_is_told_in_python_too(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        call()

@@ -79,6 +79,21 @@ def fill(options: type[T], values: Mapping[str, Any], source: str, missing: Any 
     return options(**given)
 
 
+def check_choices(options: Any) -> None:
+    """See that each option of an options dataclass that is a choice of words holds one of them: a Python call may hold any.
+
+    Raises:
+        OptionError: it is another.
+    """
+    for name, kind in typing.get_type_hints(type(options)).items():
+        value = getattr(options, name)
+        kinds = [one for one in (kind, *typing.get_args(kind)) if typing.get_origin(one) is Literal]
+        words = [word for one in kinds for word in typing.get_args(one)]
+        for one in value if isinstance(value, tuple) else (value,):
+            if words and one is not None and one not in words:
+                raise OptionError(f"--{name.replace('_', '-')} {one}: unknown; {suggest(str(one), words)}")
+
+
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Nested values in which those of ``above`` win."""
     merged = dict(below)

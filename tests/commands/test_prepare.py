@@ -76,6 +76,12 @@ def test_options_out_of_range_are_told(options: dict[str, float], pictures: Path
     assert not (tmp_path / "out").exists()
 
 
+def test_a_format_that_is_not_there(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"--format jpg: unknown; did you mean jpeg\?"):
+        pretint.prepare(pictures, out=tmp_path / "out", format="jpg")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_to_prepare(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="at least one folder"):
         pretint.prepare([], out=tmp_path / "out")

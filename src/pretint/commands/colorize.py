@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError, PretintError
+from pretint.recipe import check_choices
 from pretint.shipped import NAME, as_text, where
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class ColorizeOptions:
     """Arithmetic of the network on a CPU; auto is bf16 where the CPU has instructions for it."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if self.samples < 1:
             raise OptionError(f"--samples {self.samples}: must be at least 1")
         if not self.paths:

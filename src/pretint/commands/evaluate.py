@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
+from pretint.recipe import check_choices
 from pretint.shipped import as_text
 
 WIDE = 112
@@ -37,6 +38,9 @@ class EvaluateOptions:
     """Of a colorizer: near the true colours, or lively; where not given, all settings that it has, side by side."""
     json: bool = False
     """Print one JSON document."""
+
+    def __post_init__(self) -> None:
+        check_choices(self)
 
 
 def evaluate(

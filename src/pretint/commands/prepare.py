@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
+from pretint.recipe import check_choices
 
 if TYPE_CHECKING:
     from pretint.data.preparing import Prepared
@@ -49,6 +50,7 @@ class PrepareOptions:
     """Go on with shards that were begun; without any, begin."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if not self.data:
             raise OptionError("prepare: name at least one folder of pictures")
         if self.size < 8:

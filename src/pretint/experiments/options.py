@@ -97,6 +97,8 @@ class PretrainOptions(TrainingOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.data == ():
+            raise OptionError("--data: name at least one folder of pictures")
         _check_name("pretexts", self.pretext)
         if not 0 <= self.most_broken <= 1:
             raise OptionError(f"--most-broken {self.most_broken}: must lie in [0, 1]")
