@@ -9,7 +9,7 @@ from typing import Any
 
 from pretint import recipe
 from pretint.commands.resolve import plain_options
-from pretint.errors import OptionError
+from pretint.errors import OptionError, RunError
 
 TASKS = {"multilabel": "map", "segmentation": "miou"}
 """The demo's tasks with the score that each is told by."""
@@ -85,6 +85,7 @@ def _run(options: DemoOptions, quiet: bool) -> dict[str, Any]:
         if not quiet:
             print(f"\n== {line}", file=sys.stderr)
 
+    _check_folder(options.out)
     out, data = options.out, options.out / "scenes"
     splits = {"unlabelled": options.unlabelled, "train": options.labelled, "test": options.test}
     say("1/5 making scenes")
@@ -108,3 +109,20 @@ def _run(options: DemoOptions, quiet: bool) -> dict[str, Any]:
     write_atomically(out / "report.json", (json.dumps(document, indent=2) + "\n").encode())
     write_page(out / "report.html", document)
     return document
+
+
+def _check_folder(out: Path) -> None:
+    """See that a folder is new, empty, or that of a demo that was begun: its scenes come first, and are there whole or not at all.
+
+    Raises:
+        RunError: it holds something else.
+    """
+    from pretint.run_folder import MANIFEST
+    from pretint.studies.folder import STUDY
+
+    if not out.exists():
+        return
+    begun = (out / "scenes" / "scenes.json").is_file() and not any((out / name).exists() for name in (MANIFEST, STUDY))
+    # What a kill in the midst of the scenes leaves is no file of anybody.
+    if not begun and (not out.is_dir() or any(not file.name.startswith(".scenes.") for file in out.iterdir())):
+        raise RunError(f"--out {out}: exists and is not empty, and holds no demo; choose another folder")
