@@ -88,6 +88,13 @@ def test_broken_pictures_are_left_out_and_listed(pictures: Path, tmp_path: Path)
     assert rows == [["20.jpg", "broken"], ["21.png", "grey"]]
     with pytest.raises(pretint.DataError, match=r"1 of 22 pictures cannot be read, more than the 4%.*20\.jpg"):
         pretint.pretrain(data=data, out=tmp_path / "strict", **PRETRAIN | {"most_broken": 0.04})
+    (data / "22.png").write_bytes(b"no picture either")
+    with pytest.raises(pretint.DataError, match=r"2 of 23 .*\(list: .*strict/left_out\.tsv\).* larger --most-broken"):
+        pretint.pretrain(data=data, out=tmp_path / "strict", **PRETRAIN | {"most_broken": 0.04})
+    rows = [line.split("\t") for line in (tmp_path / "strict" / "left_out.tsv").read_text().splitlines()[1:]]
+    assert [row[:2] for row in rows] == [["20.jpg", "broken"], ["22.png", "broken"]]
+    assert all(str(data / identity) in why for identity, _, why in rows)
+    (data / "22.png").unlink()
     pretint.pretrain(
         data=data, out=tmp_path / "grey", **PRETRAIN | {"most_broken": 0.1, "keep_grey": True, "epochs": 1}
     )

@@ -88,6 +88,7 @@ def screen(
     progress: Progress | None = None,
     most_broken: float = 0.05,
     earlier: Sequence[Path] = (),
+    listed: Path | None = None,
 ) -> Screening:
     """Look at every picture once.
 
@@ -98,20 +99,23 @@ def screen(
         progress: told (pictures looked at, all pictures) now and then.
         most_broken: the largest share of broken pictures that is left out without stopping.
         earlier: further such files, which are only read.
+        listed: where the broken pictures are listed if they are too many.
 
     Raises:
         DataError: too many pictures are broken.
         ResourceError: a process was killed, or the cache cannot be written.
     """
-    return _sum_up(records, look(records, workers, cache, progress, earlier, hashes=False), most_broken)
+    return _sum_up(records, look(records, workers, cache, progress, earlier, hashes=False), most_broken, listed)
 
 
-def _sum_up(records: Sequence[Record], looks: Looks, most_broken: float) -> Screening:
+def _sum_up(records: Sequence[Record], looks: Looks, most_broken: float, listed: Path | None) -> Screening:
     broken = tuple((records[place].id, fault) for place, fault in sorted(looks.faults.items()))
     if len(broken) > most_broken * len(records):
+        if listed:
+            write_left_out(listed, ((identity, "broken", why) for identity, why in broken))
         raise DataError(
-            f"{len(broken)} of {len(records)} pictures cannot be read, more than the {most_broken:.0%} that are left out without stopping; "
-            f"mend or remove them (the first: {broken[0][1]})"
+            f"{len(broken)} of {len(records)} pictures cannot be read, more than the {most_broken:.0%} that are left out without stopping"
+            f"{f' (list: {listed})' if listed else ''}; mend or remove them, or give a larger --most-broken (the first: {broken[0][1]})"
         )
     from pretint.color import AB_SCALE
 

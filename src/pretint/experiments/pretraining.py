@@ -89,6 +89,8 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record],
         forget_faults(start.run.path / LOOKS)
     earlier = _looks_of_others(options, start.run)
     rest, copies = _without_copies(pool, apart, start, earlier) if apart else (pool, [])
+    listed = start.run.path / "left_out.tsv"
+    writes = start.first and not start.known  # else it is there, or these are other pictures, which are refused
     with counting("looking at the pictures", start.quiet or not start.first) as progress:
         screening = screen(
             rest,
@@ -97,27 +99,28 @@ def _pictures(options: PretrainOptions, start: Start) -> tuple[Sequence[Record],
             progress=progress,
             most_broken=options.most_broken,
             earlier=earlier,
+            listed=listed if writes else None,
         )
     kept, mean_colour = screening.kept, screening.mean_ab
     if options.keep_grey:
         kept, mean_colour = screening.readable, screening.mean_ab_readable
+    if writes:
+        screening.write_list(listed, keep_grey=options.keep_grey, copies=copies)
     if start.first:
-        if not start.known:  # else it is there, or these are other pictures, which are refused
-            screening.write_list(start.run.path / "left_out.tsv", keep_grey=options.keep_grey, copies=copies)
         start.fabric.barrier()
     if left := len(pool) - len(kept):
         grey = 0 if options.keep_grey else len(screening.grey)
         copied = f", {len(copies)} copies of test pictures" if apart else ""
         start.say(
             f"left out: {left - grey - len(copies)} broken, {grey} grey pictures{copied} of {len(pool)} "
-            f"(list: {start.run.path / 'left_out.tsv'})"
+            f"(list: {listed})"
         )
     if not kept:
         broken, grey = len(screening.broken), 0 if options.keep_grey else len(screening.grey)
         found = [f"{n} {'is' if n == 1 else 'are'} {what}" for n, what in ((broken, "broken"), (grey, "grey")) if n]
         raise DataError(
             f"--data {options.data[0]}: of {len(rest)} pictures {' and '.join(found)}, so none is left "
-            f"(list: {start.run.path / 'left_out.tsv'}); colorization needs pictures with colour, so choose others"
+            f"(list: {listed}); colorization needs pictures with colour, so choose others"
         )
     if not options.validation:
         return kept, (), mean_colour
