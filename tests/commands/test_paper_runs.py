@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pretint.cli import main
 from pretint.commands import paper_runs
 from pretint.errors import OptionError
 from pretint.run_folder import RunFolder
@@ -140,3 +141,43 @@ def test_one_kind_of_data_is_not_enough() -> None:
 
     with pytest.raises(OptionError, match="--voc and --coco"):
         ReproduceOptions(voc=Path("voc"))
+
+
+def test_data_that_are_not_there_are_told_before_anything_is_computed(
+    voc: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All is well until one thing is missing; then its option is named, and no number has been computed."""
+
+    class Computed(Exception):
+        pass
+
+    def collect(_: Any) -> None:
+        raise Computed
+
+    monkeypatch.setattr("pretint.reproduction.collecting.collect", collect)
+    good = {"--voc": voc, "--coco": pictures, "--coco-test": pictures}
+
+    def call(**others: Path) -> str:
+        given = good | {f"--{name.replace('_', '-')}": path for name, path in others.items()}
+        words = [str(word) for pair in given.items() for word in pair]
+        assert main(["reproduce", *words, "--runs", str(tmp_path / "runs")]) == 2
+        assert not (tmp_path / "runs").exists()
+        return capsys.readouterr().err
+
+    with pytest.raises(Computed):
+        call()
+    gone = tmp_path / "nope"
+    for option in good:
+        name = option[2:].replace("-", "_")
+        assert call(**{name: gone}).startswith(f"pretint: {option}: {gone}: there is no such folder")
+    assert f"--voc: {pictures}: the layout pictures has no labels here, which multilabel needs" in call(voc=pictures)
+    for part in ("JPEGImages/03.jpg", "ImageSets/Segmentation/val.txt"):
+        (voc / part).rename(tmp_path / "aside")
+        if part.startswith("JPEG"):
+            assert "train.txt: 1 of its 8 pictures are not in JPEGImages (the first: 03)" in call()
+        else:  # the list of Main stands for it
+            with pytest.raises(Computed):
+                call()
+            (voc / "ImageSets" / "Main" / "val.txt").unlink()
+            assert f"--voc: {voc}: has no list test or val to score multilabel on" in call()
+        (tmp_path / "aside").rename(voc / part)

@@ -6,16 +6,18 @@ and never for them.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pretint import recipe
 from pretint.commands.compare import compare
 from pretint.commands.evaluate import evaluate
 from pretint.commands.pretrain import pretrain
-from pretint.errors import PretintError
+from pretint.data.layouts import open_pool, open_source
+from pretint.errors import DataError, PretintError
 from pretint.reproduction import transfer
 from pretint.run_folder import RunFolder
 
@@ -43,6 +45,40 @@ SCALES = {
         "recipe paper scaled down: 64 px, width 0.25, 5 epochs of pretraining; the epochs of the transfer as they are",
     ),
 }
+
+
+TASKS: Mapping[str, Literal["labels", "mask"]] = {"multilabel": "labels", "segmentation": "mask"}
+"""What is transferred to, and what it needs of a labelled picture."""
+
+
+def check(voc: Path, coco: Path, coco_test: Path | None) -> None:
+    """See that the data are there and have the lists that will be asked for, since the trainings before they are take hours.
+
+    Raises:
+        PretintError: they are not; the sentence begins with the option.
+    """
+    with _of("--coco"):
+        open_pool([coco])
+    if coco_test is not None:
+        with _of("--coco-test"):
+            open_source(coco_test).test_split()
+    for task, target in TASKS.items():
+        with _of("--voc"):
+            source = open_source(voc, task=target)
+            if not (source.classes if target == "labels" else source.mask_classes):
+                raise DataError(f"{voc}: the layout {source.layout} has no {target} here, which {task} needs")
+            source.training_split(_split(voc, task))
+            if not {"test", "val"} & source.splits.keys():
+                raise DataError(f"{voc}: has no list test or val to score {task} on; add one")
+
+
+@contextmanager
+def _of(option: str) -> Iterator[None]:
+    """Name the option in what is told of its data."""
+    try:
+        yield
+    except PretintError as error:
+        raise type(error)(f"{option}: {error}") from None
 
 
 def measure(
@@ -88,11 +124,10 @@ def measure(
         say("scoring the colorizer")
         numbers += _colorizer(evaluate(generator, data=coco_test))
     studies = {}
-    for task in ("multilabel", "segmentation"):
+    for task in TASKS:
         say(f"{task}: scratch and pretrained, {seeds} seeds")
-        split = "trainaug" if task == "segmentation" and _has_list(voc, "trainaug") else None
         studies[task] = compare(
-            task=task, data=voc, out=runs / task, arms=[f"{ARM}={generator}"], recipe="paper", seeds=seeds, split=split,
+            task=task, data=voc, out=runs / task, arms=[f"{ARM}={generator}"], recipe="paper", seeds=seeds, split=_split(voc, task),
             fractions=[1.0], rates=[3e-4], least_steps=0, least_positives=0, resume=True, quiet=quiet,
             **recipe.merge(_EVERY_STEP, how.transfer),
         )  # fmt: skip
@@ -200,5 +235,7 @@ def _number(id: str, title: str, what: str, ours: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _has_list(voc: Path, name: str) -> bool:
-    return (voc / "ImageSets" / "Segmentation" / f"{name}.txt").is_file()
+def _split(voc: Path, task: str) -> str | None:
+    """The list to train on; None: the one that is taken where none is named."""
+    augmented = voc / "ImageSets" / "Segmentation" / "trainaug.txt"
+    return "trainaug" if task == "segmentation" and augmented.is_file() else None

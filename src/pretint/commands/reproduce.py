@@ -98,10 +98,12 @@ def _run(options: ReproduceOptions, quiet: bool) -> list[dict[str, Any]]:
         if not quiet:
             print(f"{done + 1}/{total} {topic}", file=sys.stderr)
 
-    document = collect(say)
     if options.voc and options.coco:
         from pretint.commands import paper_runs
 
+        paper_runs.check(options.voc, options.coco, options.coco_test)
+    document = collect(say)
+    if options.voc and options.coco:
         measured = paper_runs.measure(
             options.voc, options.coco, options.coco_test, options.runs, options.scale, options.seeds, quiet
         )
