@@ -65,6 +65,7 @@ def test_help_names_every_method(verb: str, option: str, family: str, capsys: py
         (DataError("x.jpg: is broken; remove it"), 2, "pretint: x.jpg: is broken; remove it\n"),
         (Interrupted(Path("runs/a")), 75, "pretint: runs/a: stopped and saved; the same command with --resume goes on\n"),
         (KeyboardInterrupt(), 130, "pretint: interrupted\n"),
+        (KeyboardInterrupt("interrupted; 3 of 9 are done"), 130, "pretint: interrupted; 3 of 9 are done\n"),
     ],
 )  # fmt: skip
 def test_exit_codes(

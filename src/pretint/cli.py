@@ -77,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted as interrupted:
         print(f"pretint: {interrupted}", file=sys.stderr)
         return 75
-    except KeyboardInterrupt:
-        print("pretint: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupted:  # which may say what is left
+        print(f"pretint: {str(interrupted) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         # Else Python would complain of it once more at its end.

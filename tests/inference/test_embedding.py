@@ -15,6 +15,7 @@ from pretint.cli import main
 from pretint.data.layouts import open_source
 from pretint.data.views import ViewOptions
 from pretint.errors import OptionError, PretintError, WeightsError
+from pretint.inference import embedding
 from pretint.inference.embedding import embed_records
 from pretint.inference.models import load_pretext
 from pretint.networks.residual import Options as ResidualOptions
@@ -142,3 +143,23 @@ def test_what_is_refused(coloring_run: Path, labelled: Path, tmp_path: Path) -> 
     pretint.embed(coloring_run, tmp_path / "data" / "00.png", out=tmp_path / "data")  # beside other files
     with pytest.raises(OptionError, match=r"--out .*data: holds features-16\.npy already"):
         pretint.embed(coloring_run, tmp_path / "data", out=tmp_path / "data")
+
+
+@pytest.mark.parametrize("where", ["a picture", "files.csv"])
+def test_a_stop_leaves_nothing_and_says_so(
+    where: str, coloring_run: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the midst of the pictures or of what is written; then the same call works."""
+    out = tmp_path / "out"
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding, "_means" if where == "a picture" else "write_atomically", stop)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            pretint.embed(coloring_run, labelled, out=out)
+    if where == "a picture":
+        assert f"none are in {out}, and the same command begins anew" in str(stopped.value)
+    assert not list(tmp_path.rglob("*.*"))
+    assert len(pretint.embed(coloring_run, labelled, out=out).files) == 16

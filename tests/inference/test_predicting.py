@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 import pretint
+from pretint.cli import main
 from pretint.data.masks import voc_palette
 from pretint.errors import DataError, OptionError, PretintError, ResourceError, WeightsError
 from pretint.inference import predicting
@@ -158,25 +160,71 @@ def test_a_run_without_a_task(coloring_run: Path, labelled: Path, tmp_path: Path
         pretint.predict(coloring_run, labelled, out=tmp_path / "out")
 
 
-@pytest.mark.parametrize("before", [False, True])
-def test_a_stop_loses_no_line(
-    multilabel_run: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
-) -> None:
-    """Stopped at the fourth picture, the table holds three; a table of all, from an earlier call, stays."""
-    out = tmp_path / "out"
-    if before:
-        pretint.predict(multilabel_run, labelled, out=out)
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ctrl-C at the fourth picture."""
     left = [predicting.read_picture] * 3
 
-    def stopped(model: TaskModel, path: Path) -> np.ndarray:
+    def read(model: TaskModel, path: Path) -> np.ndarray:
         if not left:
             raise KeyboardInterrupt
         return left.pop()(model, path)
 
-    monkeypatch.setattr(predicting, "read_picture", stopped)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
+        patch.setattr(predicting, "read_picture", read)
+        yield
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_stop_loses_no_line(
+    multilabel_run: Path, labelled: Path, tmp_path: Path, request: pytest.FixtureRequest, before: bool
+) -> None:
+    """Three lines stand in a file that passes for no whole table; a table of all, from an earlier call, stays."""
+    out = tmp_path / "out"
+    if before:
+        pretint.predict(multilabel_run, labelled, out=out)
+    request.getfixturevalue("stopped")
+    with pytest.raises(KeyboardInterrupt, match=r"; 3 of 16 pictures are in .*labels\.part\.csv, and the same command"):
         pretint.predict(multilabel_run, labelled, out=out, overwrite=before)
-    assert [row[0] for row in table(out / "labels.csv")[1:]] == [f"{i:02d}.png" for i in range(16 if before else 3)]
+    assert [row[0] for row in table(out / "labels.part.csv")] == ["file", "00.png", "01.png", "02.png"]
+    assert (out / "labels.csv").exists() == before
+    if before:
+        assert len(table(out / "labels.csv")) == 17
+
+
+def test_the_same_command_after_a_stop(multilabel_run: Path, labelled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "labels.part.csv").write_text("file,warm,bright\n")
+    pretint.predict(multilabel_run, labelled, out=out)
+    assert [path.name for path in out.iterdir()] == ["labels.csv"]
+    assert len(table(out / "labels.csv")) == 17
+
+
+@pytest.mark.usefixtures("stopped")
+def test_a_stop_tells_how_many_masks_there_are(
+    segmentation_run: Path, masked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["predict", str(segmentation_run), str(masked / "images"), "--out", str(out)]) == 130
+    assert capsys.readouterr().err.endswith(
+        f"pretint: interrupted; masks and overlays of 3 of 16 pictures are in {out}, "
+        "and the same command with --overwrite begins anew\n"
+    )
+    assert [len(list((out / kind).iterdir())) for kind in ("masks", "overlays")] == [3, 3]
+
+
+def test_a_stop_before_anything_is_written_says_no_more(
+    segmentation_run: Path, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_once(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(predicting, "read_picture", at_once)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        pretint.predict(segmentation_run, masked / "images", out=tmp_path / "out")
+    assert not str(stop.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_there_is_not_replaced(

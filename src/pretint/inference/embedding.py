@@ -164,6 +164,7 @@ def embed_files(
 
     Raises:
         PretintError: no pictures, none that can be read, no such run or depth, or features in ``out`` already.
+        KeyboardInterrupt: stopped by Ctrl-C, before anything is written.
     """
     present = next((path for path in (*sorted(out.glob("features-*.npy")), out / FILES) if path.exists()), None)
     if present:
@@ -172,15 +173,20 @@ def embed_files(
     backbone, _, trained = load_parts(run)
     strides = None if depth == "all" else [int(depth)]
     backbone.to(best_device())
-    embedding = embed_records(
-        backbone,
-        [Record(id=str(path), path=path) for path in files],
-        view=ViewOptions(**trained.options["view"]),
-        size=trained.options["size"],
-        strides=strides,
-        workers=workers if len(files) >= _FEW else 0,
-        progress=progress,
-    )
+    try:
+        embedding = embed_records(
+            backbone,
+            [Record(id=str(path), path=path) for path in files],
+            view=ViewOptions(**trained.options["view"]),
+            size=trained.options["size"],
+            strides=strides,
+            workers=workers if len(files) >= _FEW else 0,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; features are written when all pictures are seen, so none are in {out}, and the same command begins anew"
+        ) from None
     if not len(embedding.rows):
         raise PretintError(embedding.refused[0][1])
     result = EmbedResult(embedding.features, [files[i] for i in embedding.rows], [], list(embedding.refused))
@@ -226,12 +232,17 @@ def _fault(record: Record, size: int, view: ViewOptions) -> str | None:
 
 def _write(result: EmbedResult, out: Path) -> None:
     make_folder(out)
-    for stride, table in result.features.items():
-        target = out / f"features-{stride}.npy"
-        with replacing(target) as file:
-            np.save(file, table, allow_pickle=False)
-        result.written.append(target)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([["file"], *([path.as_posix()] for path in result.files)])
-    write_atomically(out / FILES, text.getvalue().encode(errors="surrogateescape"))
-    result.written.append(out / FILES)
+    try:
+        for stride, table in result.features.items():
+            target = out / f"features-{stride}.npy"
+            with replacing(target) as file:
+                np.save(file, table, allow_pickle=False)
+            result.written.append(target)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([["file"], *([path.as_posix()] for path in result.files)])
+        write_atomically(out / FILES, text.getvalue().encode(errors="surrogateescape"))
+        result.written.append(out / FILES)
+    except BaseException:  # some of the tables, or those without their pictures, would pass for what was asked for
+        for path in result.written:
+            path.unlink(missing_ok=True)
+        raise

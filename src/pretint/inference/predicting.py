@@ -19,6 +19,8 @@ from pretint.inference.models import TaskModel, best_device, load_task
 from pretint.run_folder import make_folder, write_atomically
 
 LABELS = "labels.csv"
+BEGUN = "labels.part.csv"
+"""The lines of a table that was not finished: under a name of its own, since it would pass for a whole one."""
 PICTURES = ("masks", "overlays")
 
 
@@ -46,9 +48,11 @@ def predict_files(
     """Predict for pictures and folders of pictures.
 
     Labels: ``out/labels.csv``, a line a picture with the probability of each class. Masks: ``out/masks/NAME.png`` (palette,
-    class indices) and ``out/overlays/NAME.png``, at the picture's own size. A stop leaves what is predicted until then.
+    class indices) and ``out/overlays/NAME.png``, at the picture's own size. A stop leaves what is predicted until then; of labels in
+    ``out/labels.part.csv``, which goes when a table is whole.
 
     Raises:
+        KeyboardInterrupt: stopped by Ctrl-C; it says what is written.
         PretintError: no pictures, none that can be read, a run that is no fine-tuning, or results (which may be the labels that somebody
             made) in ``out`` already, unless they are to be overwritten.
     """
@@ -75,16 +79,29 @@ def predict_files(
                 result.written += _write_masks(model, rgb, out, name, device)
             else:
                 rows.append([below.as_posix(), *(f"{p:.4f}" for p in _probabilities(model, rgb, device))])
-    except BaseException:
-        if rows and not present:  # a table of all pictures gives way to no table of some
-            _write_labels(out / LABELS, model, rows)
+    except BaseException as stop:
+        if rows:
+            _write_labels(out / BEGUN, model, rows)
+        if isinstance(stop, KeyboardInterrupt) and (rows or result.written):
+            raise KeyboardInterrupt(_left_by_a_stop(out, len(rows), len(result.written), len(jobs))) from None
         raise
     if result.refused and not (result.written or rows):
         raise PretintError(result.refused[0][1])
     if rows:
         _write_labels(out / LABELS, model, rows)
+        (out / BEGUN).unlink(missing_ok=True)
         result.written.append(out / LABELS)
     return result
+
+
+def _left_by_a_stop(out: Path, rows: int, files: int, pictures: int) -> str:
+    """What is written, and how to begin anew, as a sentence."""
+    if rows:
+        return f"interrupted; {rows} of {pictures} pictures are in {out / BEGUN}, and the same command begins anew"
+    return (
+        f"interrupted; masks and overlays of {files // len(PICTURES)} of {pictures} pictures are in {out}, "
+        "and the same command with --overwrite begins anew"
+    )
 
 
 def _jobs(paths: Sequence[Path], out: Path, endings: bool) -> dict[Path, tuple[Path, Path]]:
