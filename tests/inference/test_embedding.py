@@ -74,7 +74,7 @@ def test_broken_pictures_are_named_and_left_out(
     bad = [0, 31, 33, 34, 69]
     for i in bad:
         (data / f"{i:02d}.png").write_bytes(b"no picture")
-    assert main(["embed", str(coloring_run), str(data), "--out", str(tmp_path / "out"), "--depth", "4"]) == 0
+    assert main(["embed", str(coloring_run), str(data), "--out", str(tmp_path / "out"), "--depth", "4"]) == 2
     out, errors = capsys.readouterr()
     assert [line for line in errors.splitlines() if line.startswith("left out: ")] == [
         f"left out: {data}/{i:02d}.png: this is no picture that can be read; remove or replace it" for i in bad

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pretint.commands import positional
+from pretint.commands import left_out, positional
 from pretint.commands.resolve import plain_options
-from pretint.errors import OptionError, PretintError
+from pretint.errors import OptionError
 from pretint.recipe import check_choices
 from pretint.shipped import NAME, as_text, where
 
@@ -89,17 +89,12 @@ def command(arguments: Sequence[str]) -> None:
     options = plain_options(ColorizeOptions, "colorize", arguments)
     result = _run(options, quiet=False)
     print(result.how, file=sys.stderr)
-    for _, reason in result.refused:
-        print(f"left out: {reason}", file=sys.stderr)
     if result.present:
         print(f"{len(result.present)} were there already; --overwrite colours them again", file=sys.stderr)
     written = len(result.written)
-    print(f"{written} coloured picture{'' if written == 1 else 's'} in {options.out}")
-    if result.refused:
-        count = len(result.refused)
-        raise PretintError(
-            f"{count} picture{'' if count == 1 else 's'} could not be coloured, as told above; the others are there"
-        )
+    left_out.end(
+        result.refused, f"{written} coloured picture{'' if written == 1 else 's'} in {options.out}", "coloured"
+    )
 
 
 def _run(options: ColorizeOptions, quiet: bool) -> "ColorizeResult":

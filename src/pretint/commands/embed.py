@@ -1,12 +1,11 @@
 """``pretint embed``: features of pictures, as tables of numbers."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pretint.commands import positional
+from pretint.commands import left_out, positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.shipped import as_text
@@ -60,10 +59,9 @@ def command(arguments: Sequence[str]) -> None:
     """The verb on the command line."""
     options = plain_options(EmbedOptions, "embed", arguments)
     result = _run(options, quiet=False)
-    for _, reason in result.refused:
-        print(f"left out: {reason}", file=sys.stderr)
     shapes = ", ".join(f"{table.shape[1]} at stride {stride}" for stride, table in result.features.items())
-    print(f"features of {len(result.files)} pictures in {options.out}: {shapes}")
+    pictures = f"{len(result.files)} picture{'' if len(result.files) == 1 else 's'}"
+    left_out.end(result.refused, f"features of {pictures} in {options.out}: {shapes}", "embedded")
 
 
 def _run(options: EmbedOptions, quiet: bool) -> "EmbedResult":

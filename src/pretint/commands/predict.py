@@ -1,12 +1,11 @@
 """``pretint predict``: labels or masks for new pictures."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pretint.commands import positional
+from pretint.commands import left_out, positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.shipped import as_text
@@ -54,9 +53,8 @@ def command(arguments: Sequence[str]) -> None:
     """The verb on the command line."""
     options = plain_options(PredictOptions, "predict", arguments)
     result = _run(options, quiet=False)
-    for _, reason in result.refused:
-        print(f"left out: {reason}", file=sys.stderr)
-    print(f"{len(result.written)} files in {options.out}")
+    files = f"{len(result.written)} file{'' if len(result.written) == 1 else 's'}"
+    left_out.end(result.refused, f"{files} in {options.out}", "predicted")
 
 
 def _run(options: PredictOptions, quiet: bool) -> "PredictResult":
