@@ -9,6 +9,7 @@ import pytest
 from pretint import recipe
 from pretint.commands import compare, finetune, pretrain
 from pretint.commands.resolve import command_line, options_from_arguments, options_from_call
+from pretint.errors import OptionError
 from pretint.run_folder import RunFolder
 
 
@@ -65,3 +66,29 @@ def test_what_init_brings_is_stronger_than_all_of_the_recipe(tmp_path: Path) -> 
     assert options_from_call(finetune.SCHEMA, given | {"init": str(tmp_path / "run"), "size": 32}).size == 32
     alone = options_from_call(finetune.SCHEMA, given | {"backbone": "residual"})
     assert (alone.size, alone.residual.width) == (96, 48)
+
+
+TASK = ["--task", "multilabel", "--data", "voc", "--out", "runs/b"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--classes", "cat, dog"], ["--classes", "cat,", "dog"], ["--classes=cat,dog,"], ["--classes", "cat,,dog"]],
+)
+def test_names_of_classes_are_read_without_what_stands_around_them(given: list[str]) -> None:
+    assert options_from_arguments(finetune.SCHEMA, [*TASK, *given]).classes == ("cat", "dog")
+
+
+def test_names_of_classes_in_python_too() -> None:
+    call = {"task": "multilabel", "data": "voc", "out": "runs/b"}
+    for module in (finetune, compare):
+        assert options_from_call(module.SCHEMA, call | {"classes": ["cat ", " dog", ""]}).classes == ("cat", "dog")
+        with pytest.raises(OptionError, match="--classes: names sparrow twice"):
+            options_from_call(module.SCHEMA, call | {"classes": ["sparrow", "cat", "sparrow "]})
+
+
+def test_classes_named_twice_and_none_are_refused() -> None:
+    with pytest.raises(OptionError, match="--classes: names sparrow twice"):
+        options_from_arguments(finetune.SCHEMA, [*TASK, "--classes", "sparrow,sparrow"])
+    with pytest.raises(OptionError, match="--classes: names no class"):
+        options_from_arguments(finetune.SCHEMA, [*TASK, "--classes", ""])

@@ -5,7 +5,7 @@ Each method's own options are a section named like the method (``--cgan.l1-weigh
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -141,6 +141,7 @@ class TaskOptions(TrainingOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "classes", _class_names(self.classes))
         _check_name("tasks", self.task)
         _check_name("networks", self.backbone)
         _check_validation(self.validation)
@@ -214,6 +215,16 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
         elif old != new and dotted not in FREE_ON_RESUME | PROBES | {"out", "data", "resume", "recipe"}:
             found.append(dotted)
     return found
+
+
+def _class_names(given: Sequence[str]) -> tuple[str, ...]:
+    """The names without the space around them; what a comma too many leaves is none."""
+    names = tuple(name for one in given if (name := one.strip()))
+    if given and not names:
+        raise OptionError("--classes: names no class; leave the option out to take all that the data have")
+    if doubles := sorted({name for name in names if names.count(name) > 1}):
+        raise OptionError(f"--classes: names {', '.join(doubles)} twice; name each class once")
+    return names
 
 
 def _check_name(family: str, name: str) -> None:
