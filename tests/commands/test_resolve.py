@@ -8,7 +8,8 @@ import pytest
 
 from pretint import recipe
 from pretint.commands import compare, finetune, pretrain
-from pretint.commands.resolve import command_line, options_from_arguments, options_from_call
+from pretint.commands.bench import BenchOptions
+from pretint.commands.resolve import command_line, options_from_arguments, options_from_call, plain_options
 from pretint.errors import OptionError
 from pretint.run_folder import RunFolder
 
@@ -92,3 +93,28 @@ def test_classes_named_twice_and_none_are_refused() -> None:
         options_from_arguments(finetune.SCHEMA, [*TASK, "--classes", "sparrow,sparrow"])
     with pytest.raises(OptionError, match="--classes: names no class"):
         options_from_arguments(finetune.SCHEMA, [*TASK, "--classes", ""])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "--fractions 0.1,1.0 --rates 1e-3,1e-4 --modes finetune,linear",
+        "--fractions=0.1,1 --rates=1e-3,.0001 --modes=finetune,linear",
+        "--fractions 0.1 1.0 --rates 1e-3, 1e-4 --modes finetune linear",
+    ],
+)
+def test_numbers_and_choices_take_commas(given: str) -> None:
+    options = options_from_arguments(compare.SCHEMA, [*TASK, *given.split(), "--arms", "a=runs/a,runs/b"])
+    assert (options.fractions, options.rates, options.modes) == ((0.1, 1.0), (1e-3, 1e-4), ("finetune", "linear"))
+    assert options.arms == ("a=runs/a,runs/b",)  # whose commas are its own
+
+
+def test_commas_of_sections_and_of_verbs_without_recipes() -> None:
+    words = [*TASK, "--backbone", "residual", "--residual.blocks", "1,2,1", "--view.crop", "window"]
+    assert options_from_arguments(finetune.SCHEMA, words).residual.blocks == (1, 2, 1)
+    assert plain_options(BenchOptions, "bench", ["--only", "peaks,step"]).only == ("peaks", "step")
+
+
+def test_paths_keep_their_commas() -> None:
+    options = options_from_arguments(pretrain.SCHEMA, ["--data", "1,2", "photos,more", "--out", "runs/a,b"])
+    assert (options.data, options.out) == ((Path("1,2"), Path("photos,more")), Path("runs/a,b"))

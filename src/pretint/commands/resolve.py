@@ -4,9 +4,9 @@ import inspect
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 from pretint import recipe
 from pretint.errors import OptionError
@@ -17,6 +17,7 @@ from pretint.methods import names
 T = TypeVar("T")
 
 _NEGATIVE = re.compile(r"-\d*\.?\d+")  # as argparse tells a number from an option
+_BEGINS_NEGATIVE = re.compile(r"-\.?\d")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def options_from_arguments(schema: Schema, arguments: Sequence[str]) -> Any:
     return tyro.cli(
         kind,
         default=default,
-        args=_split_commas(arguments),
+        args=_split_commas(kind, arguments),
         prog=f"pretint {schema.verb}",
         description=inspect.cleandoc(schema.options.__doc__ or ""),
     )
@@ -124,17 +125,34 @@ def _early(arguments: Sequence[str], name: str) -> list[str]:
     return values
 
 
-def _split_commas(arguments: Sequence[str]) -> list[str]:
-    """``--classes a,b`` as ``--classes a b``."""
+def _split_commas(kind: type[Any], arguments: Sequence[str]) -> list[str]:
+    """``--classes a,b`` as ``--classes a b``, and so for every option of several numbers or choices."""
+    listed = set(_take_commas(kind))
     split: list[str] = []
+    reading = False
     for argument in arguments:
-        if split and split[-1] == "--classes":
-            split += argument.split(",")
-        elif argument.startswith("--classes="):
-            split += ["--classes", *argument.partition("=")[2].split(",")]
-        else:
-            split.append(argument)
+        value = argument
+        if argument.startswith("-") and not _BEGINS_NEGATIVE.match(argument):
+            option, equals, value = argument.partition("=")
+            reading = option.replace("_", "-") in listed
+            split.append(option if reading else argument)
+            if not (reading and equals):
+                continue
+        parts = [part.strip() for part in value.split(",")] if reading else [value]
+        split += [part for part in parts if part] or [value]
     return split
+
+
+def _take_commas(kind: type[Any], prefix: str = "--") -> Iterator[str]:
+    """The options of several values that hold no comma themselves, as paths and arms may."""
+    for entry in fields(kind):
+        name = prefix + entry.name.replace("_", "-")
+        if is_dataclass(entry.type):
+            yield from _take_commas(cast(type[Any], entry.type), f"{name}.")
+        elif get_origin(entry.type) is tuple:
+            of = get_args(entry.type)[0]
+            if of in (int, float) or get_origin(of) is Literal or entry.name == "classes":
+                yield name
 
 
 def plain_options(kind: type[T], verb: str, arguments: Sequence[str]) -> T:
@@ -142,7 +160,10 @@ def plain_options(kind: type[T], verb: str, arguments: Sequence[str]) -> T:
     import tyro
 
     return tyro.cli(
-        kind, args=list(arguments), prog=f"pretint {verb}", description=inspect.cleandoc(kind.__doc__ or "")
+        kind,
+        args=_split_commas(kind, arguments),
+        prog=f"pretint {verb}",
+        description=inspect.cleandoc(kind.__doc__ or ""),
     )
 
 
