@@ -197,3 +197,18 @@ def test_masks_that_a_study_has_seen_are_not_looked_at_again(
     options = options_from_call(SCHEMA, {"data": masked, "out": tmp_path / "two", **FINETUNE})
     fine_tuning.finetune(options, quiet=True, masks_seen=True)
     assert looked == [16]
+
+
+def test_classification_on_some_of_the_class_folders(
+    sorted_pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = tmp_path / "sorted", tmp_path / "run"
+    shutil.copytree(sorted_pictures, data)
+    shutil.copytree(data / "odd", data / "third")
+    options = {"task": "classification", "classes": ["odd", "even"], "epochs": 1}
+    pretint.finetune(data=data, out=out, quiet=False, **FINETUNE | options)
+    assert f"{data}: left out are 8 of 24 pictures, which are of other classes" in capsys.readouterr().err
+    told = RunFolder.open(out).manifest["data"]
+    assert (told["training"], told["held_out"]) == (12, 4)
+    scored = pretint.evaluate(out, data=data)
+    assert (scored["pictures"], scored["trained_on_these"]) == (16, True)

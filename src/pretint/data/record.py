@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
@@ -208,6 +208,7 @@ class Source:
         splits: records by the name of their split, each in a stable order; every layout has "all", the pictures of all splits and of none.
         mask_classes: names of the mask's class indices, index 0 first; empty without masks.
         mask_map: id in a mask's file -> class index, or VOID for pixels that count nowhere. Ids outside it are faults.
+        remark: a sentence where pictures were left out, else empty.
     """
 
     layout: str
@@ -216,6 +217,18 @@ class Source:
     splits: Mapping[str, Sequence[Record]]
     mask_classes: tuple[str, ...] = ()
     mask_map: Mapping[int, int] = field(default_factory=dict)
+    remark: str = ""
+
+    def without_others(self) -> "Source":
+        """The same without the pictures that show none of the classes; how many that are is the remark."""
+        splits = {
+            name: pick(records, [i for i, record in enumerate(records) if record.labels])
+            for name, records in self.splits.items()
+        }
+        total = len(self.splits["all"])
+        gone = total - len(splits["all"])
+        remark = f"{self.root}: left out are {gone} of {total} pictures, which are of other classes" if gone else ""
+        return replace(self, splits=splits, remark=remark)
 
     def classes_for(self, task: str, target: Literal["labels", "mask"]) -> list[str]:
         """The classes that a task tells apart: those of labels, or of masks.

@@ -44,8 +44,9 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
     """
     target = load("tasks", options.task).TARGET
     source = open_source(
-        options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target
-    )
+        options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target,
+        one_class=options.task == "classification",
+    )  # fmt: skip
     classes = source.classes_for(options.task, target)
     chosen = source.training_split(options.split)
     if target == "mask" and not masks_seen:
@@ -91,8 +92,8 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
                 **({"mask_map": ids} if ids else {}),
             },
         )
-        if chosen.remark:
-            start.say(chosen.remark)
+        for remark in filter(None, (source.remark, chosen.remark)):
+            start.say(remark)
         start.say(account.sentence())
         start.say(f"training on {len(training)} pictures, {len(held_out)} held out; classes: {', '.join(classes)}")
         schedule = Schedule(

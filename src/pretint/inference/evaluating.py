@@ -175,7 +175,10 @@ def evaluate_task(
     options = model.trained.options
     classes = list(model.task.classes)
     named = options["classes"] or None
-    data = open_source(folder, layout, named, other_classes=options["other_classes"], task=model.task.target)
+    data = open_source(
+        folder, layout, named, other_classes=options["other_classes"], task=model.task.target,
+        one_class=options["task"] == "classification",
+    )  # fmt: skip
     theirs = data.classes_for(options["task"], model.task.target)
     if theirs != classes:
         raise DataError(

@@ -25,7 +25,7 @@ def listed(manifest: Mapping[str, Any]) -> Sequence[Record]:
         return open_pool(folders, options.get("split"), options.get("layout"))
     source = open_source(
         folders[0], options.get("layout"), options.get("classes") or None, other_classes=options["other_classes"],
-        task=load("tasks", options["task"]).TARGET,
+        task=load("tasks", options["task"]).TARGET, one_class=options["task"] == "classification",
     )  # fmt: skip
     return source.training_split(options.get("split")).records
 

@@ -39,7 +39,10 @@ def probe(job: Mapping[str, Any], options: FinetuneOptions) -> dict[str, Any]:
         DataError: a picture cannot be read.
     """
     begun = time.monotonic()
-    source = open_source(options.data, options.layout, options.classes or None, task="labels")
+    source = open_source(
+        options.data, options.layout, options.classes or None, task="labels",
+        one_class=options.task == "classification",
+    )  # fmt: skip
     classes = list(source.classes)
     pool = source.training_split(options.split).records
     unwanted = set(job["without"])

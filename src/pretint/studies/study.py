@@ -87,8 +87,9 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
     options.check_search()
     target = load("tasks", options.task).TARGET
     source = open_source(
-        options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target
-    )
+        options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target,
+        one_class=options.task == "classification",
+    )  # fmt: skip
     classes = source.classes_for(options.task, target)
     test = _test_list(source, options)
     chosen = source.training_split(options.split)
@@ -111,6 +112,8 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
             if not quiet:
                 print(line, file=sys.stderr)
 
+        if source.remark:
+            say(source.remark)
         findings, without = opening.left_out(head, arms, chosen.records, source.split(test), folder, options, quiet)
         if without:
             scored = [record for record in source.split(test) if record.id not in set(without)]

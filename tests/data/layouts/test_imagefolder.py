@@ -40,6 +40,27 @@ def test_splits_and_chosen_classes(tmp_path: Path) -> None:
         open_source(tmp_path, classes=["horse"])
 
 
+def test_pictures_of_other_classes_are_left_out_where_one_class_is_needed(tmp_path: Path) -> None:
+    _pictures(
+        tmp_path,
+        "train/cat/a.png",
+        "train/cow/b.png",
+        "train/cow/c.png",
+        "train/dog/d.png",
+        "val/cow/e.png",
+        "val/dog/f.png",
+    )
+    source = open_source(tmp_path, classes=["dog", "cat"], task="labels", one_class=True)
+    assert {name: [(r.id, r.labels) for r in source.split(name)] for name in ("train", "val")} == {
+        "train": [("train/cat/a.png", ("cat",)), ("train/dog/d.png", ("dog",))],
+        "val": [("val/dog/f.png", ("dog",))],
+    }
+    assert len(source.split("all")) == 3
+    assert "left out are 3 of 6 pictures" in source.remark
+    everything = open_source(tmp_path, task="labels", one_class=True)
+    assert (len(everything.split("all")), everything.remark) == (6, "")
+
+
 def test_a_picture_at_the_top_makes_it_plain_pictures(tmp_path: Path) -> None:
     _pictures(tmp_path, "cat/a.png", "dog/b.png", "c.png")
     assert open_source(tmp_path).layout == "pictures"

@@ -26,6 +26,7 @@ def open_source(
     classes: Sequence[str] | None = None,
     other_classes: Literal["void", "background"] = "void",
     task: Literal["labels", "mask"] | None = None,
+    one_class: bool = False,
 ) -> Source:
     """List what a folder holds; pictures are not opened.
 
@@ -35,6 +36,7 @@ def open_source(
         classes: the classes to use, in this order; None: all that the folder names.
         other_classes: what pixels of the classes left out become in masks.
         task: what the records are for, where a layout has lists of one name for both (VOC's train and val).
+        one_class: a picture must show one class exactly, so that those in the folders of other classes are left out.
 
     Raises:
         DataError: the folder is missing, empty, not understood or may not be read, or its lists name files that are not there.
@@ -55,7 +57,7 @@ def open_source(
     source: Source = module.read(folder, tuple(classes) if classes else None, other_classes, task)
     if not source.splits["all"]:
         raise DataError(f"{folder}: the layout {source.layout} finds no pictures here; check the folder")
-    return source
+    return source.without_others() if one_class and classes and source.layout == "imagefolder" else source
 
 
 def open_pool(
