@@ -209,6 +209,7 @@ class Source:
         mask_classes: names of the mask's class indices, index 0 first; empty without masks.
         mask_map: id in a mask's file -> class index, or VOID for pixels that count nowhere. Ids outside it are faults.
         remark: a sentence where pictures were left out, else empty.
+        hint: where there are no labels or masks though the folder nearly lies like a layout that has them: what is amiss.
     """
 
     layout: str
@@ -218,6 +219,7 @@ class Source:
     mask_classes: tuple[str, ...] = ()
     mask_map: Mapping[int, int] = field(default_factory=dict)
     remark: str = ""
+    hint: str = ""
 
     def without_others(self) -> "Source":
         """The same without the pictures that show none of the classes; how many that are is the remark."""
@@ -238,7 +240,10 @@ class Source:
         """
         found, kind = (self.classes, "labels") if target == "labels" else (self.mask_classes, "masks")
         if not found:
-            raise DataError(f"--data {self.root}: the layout {self.layout} has no {kind} here, which {task} needs")
+            hint = f"; {self.hint}" if self.hint else ""
+            raise DataError(
+                f"--data {self.root}: the layout {self.layout} has no {kind} here, which {task} needs{hint}"
+            )
         return list(found)
 
     def split(self, name: str) -> Sequence[Record]:

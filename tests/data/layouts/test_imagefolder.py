@@ -7,7 +7,7 @@ from PIL import Image
 
 from pretint.data.layouts import open_pool, open_source
 from pretint.data.record import Record, fingerprint
-from pretint.errors import OptionError
+from pretint.errors import DataError, OptionError
 
 
 def _pictures(root: Path, *names: str) -> None:
@@ -80,3 +80,28 @@ def test_records_made_when_asked_for_are_those_of_a_list(tmp_path: Path) -> None
     pool = open_pool([tmp_path])
     assert [(record.id, record.labels) for record in pool] == [("train/cat/c.png", None), ("train/dog/d.png", None)]
     assert fingerprint(pool) == fingerprint([Record(record.id, record.path) for record in pool])
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["cat/a.png", "dog/b.png", "cow/"], "cow holds no picture"),
+        (["train/cat/a.png", "train/dog/b.png", "test/c.png"], "test holds no folder"),
+        (["train/cat/a.png", "train/dog/b.png", "test/cat/c.png"], "test holds the folder cat alone"),
+        (["cat/a.png", "dog/b.png", "c.png"], "holds pictures beside them"),
+    ],
+)
+def test_why_folders_are_not_taken_for_classes(tmp_path: Path, names: list[str], told: str) -> None:
+    for name in names:
+        (tmp_path / name).mkdir(parents=True) if name.endswith("/") else _pictures(tmp_path, name)
+    source = open_source(tmp_path, task="labels")
+    with pytest.raises(DataError, match=rf"has no labels here.*not taken for classes, since .*{told}: every split"):
+        source.classes_for("classification", "labels")
+    with pytest.raises(DataError, match=rf"--layout imagefolder.*since .*{told}"):
+        open_source(tmp_path, "imagefolder")
+
+
+def test_plain_folders_of_pictures_get_no_such_words(tmp_path: Path) -> None:
+    _pictures(tmp_path, "photos/a.png", "b.png")
+    with pytest.raises(DataError, match=r"which classification needs$"):
+        open_source(tmp_path, task="labels").classes_for("classification", "labels")

@@ -155,3 +155,27 @@ def test_faults(cells: Path) -> None:
     Image.new("RGB", (4, 3)).save(cells / "images" / "a.png")
     with pytest.raises(DataError, match=r"images/a\.png: a\.jpg has the same name"):
         open_source(cells)
+
+
+@pytest.mark.parametrize(("images", "masks"), [("image", "mask"), ("Images", "Masks"), ("images", "mask")])
+def test_folders_that_are_called_nearly_so_are_named(cells: Path, images: str, masks: str) -> None:
+    (cells / "images").rename(cells / images)
+    (cells / "masks").rename(cells / masks)
+    with pytest.raises(
+        DataError, match=f"has no masks here, .*; {images}/ and {masks}/ must be called images/ and masks/"
+    ):
+        open_source(cells, task="mask").classes_for("segmentation", "mask")
+
+
+def test_a_text_that_is_no_list_says_what_it_was_taken_for(cells: Path) -> None:
+    (cells / "notes.txt").write_text("stained on Tuesday\nby hand\n")
+    with pytest.raises(
+        DataError, match=r"notes\.txt: names no picture .*every \.txt here but readme, license and classes"
+    ):
+        open_source(cells)
+
+
+def test_a_table_with_semicolons_does_not_hide_its_splits(cells: Path) -> None:
+    (cells / "labels.csv").write_text("file;split\nimages/c.jpg;test\n")
+    with pytest.raises(DataError, match="separated by ';'"):
+        open_source(cells, task="mask")

@@ -44,6 +44,8 @@ def test_columns_are_classes(table: Path) -> None:
         ("file,cat\npictures/a.png,1\npictures/../pictures//a.png,0\n", "line 3.*twice"),
         ("file,cat\npictures/z.png,1\n", "line 2.*not there"),
         ("", "first line"),
+        ("file;cat\npictures/a.png;1\n", "separated by ';'; save it with commas"),
+        ("file\tcat\npictures/a.png\t1\n", r"separated by '\\t'; save it with commas"),
     ],
 )
 def test_faults_name_their_line(table: Path, text: str, told: str) -> None:

@@ -5,6 +5,7 @@ A layout is a module with ``recognises(folder) -> bool`` and ``read(folder, clas
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -51,12 +52,15 @@ def open_source(
         raise OptionError(f"--layout {layout}: unknown; {suggest(layout, LAYOUTS)}")
     module = _module(layout) if layout else _recognise(folder)
     if layout not in (None, "pictures") and not module.recognises(folder):
+        hint = f": {near}" if (near := _nearly(folder, layout)) else ""
         raise DataError(
-            f"--layout {layout}: {folder} does not lie like that; leave the option out to have it recognised"
+            f"--layout {layout}: {folder} does not lie like that{hint}; leave the option out to have it recognised"
         )
     source: Source = module.read(folder, tuple(classes) if classes else None, other_classes, task)
     if not source.splits["all"]:
         raise DataError(f"{folder}: the layout {source.layout} finds no pictures here; check the folder")
+    if task and not (source.mask_classes if task == "mask" else source.classes):
+        source = replace(source, hint=_nearly(folder, "masks", *(["imagefolder"] if task == "labels" else [])))
     return source.without_others() if one_class and classes and source.layout == "imagefolder" else source
 
 
@@ -96,6 +100,13 @@ def _recognise(folder: Path) -> ModuleType:
     ):
         raise DataError(f"{tar}: the pictures are still packed; unpack them first (for example tar -xf {tar.name})")
     raise DataError(f"{folder}: no pictures here; check the path")
+
+
+def _nearly(folder: Path, *layouts: str | None) -> str:
+    """Why the folder is of none of these layouts though it looks so; empty where it does not look so."""
+    return next(
+        filter(None, (_module(name).nearly(folder) for name in ("masks", "imagefolder") if name in layouts)), ""
+    )
 
 
 def _voc_below(folder: Path) -> Path | None:

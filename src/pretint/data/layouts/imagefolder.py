@@ -30,6 +30,20 @@ def recognises(folder: Path) -> bool:
     )
 
 
+def nearly(folder: Path) -> str:
+    """Why a folder that looks like this layout is not of it, without a full stop; empty where it does not look so."""
+    roots = {root: _folders(root) for root in _roots(folder)}
+    if recognises(folder) or not any(sum(map(holds_pictures, below)) > 1 for below in roots.values()):
+        return ""
+    why = f"{folder} holds pictures beside them"
+    for root, below in roots.items():
+        if len(below) < 2:
+            why = f"{root} holds {'no folder' if not below else f'the folder {below[0].name} alone'}"
+        elif empty := [path for path in below if not holds_pictures(path)]:
+            why = f"{empty[0]} holds no picture"
+    return f"its folders are not taken for classes, since {why}: every split needs a folder a class, each with pictures"
+
+
 def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "void", task: str | None = None) -> Source:
     """List the pictures; the label is the folder's name. With ``classes``, pictures of other folders carry no label of them.
 

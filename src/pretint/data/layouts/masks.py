@@ -22,6 +22,17 @@ def recognises(folder: Path) -> bool:
     return (folder / "images").is_dir() and (folder / "masks").is_dir()
 
 
+def nearly(folder: Path) -> str:
+    """Why a folder that looks like this layout is not of it, without a full stop; empty where it does not look so."""
+    if recognises(folder):
+        return ""
+    below = {path.name.lower(): path.name for path in folder.iterdir() if path.is_dir()}
+    images, masks = (below.get(f"{name}s", below.get(name)) for name in ("image", "mask"))
+    if not images or not masks:
+        return ""
+    return f"{images}/ and {masks}/ must be called images/ and masks/ to be taken for pictures and their masks"
+
+
 def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "void", task: str | None = None) -> Source:
     """List pictures with their masks; see ``open_source``. With ``classes`` the background stays index 0, the rest follows their order.
 
@@ -154,12 +165,22 @@ def _found_ids(masks: list[Path]) -> dict[int, str]:
 def _listed(path: Path, records: dict[str, Record]) -> tuple[Record, ...]:
     """A list's records; a line is a name with or without its ending."""
     chosen: dict[str, Record] = {}
+    unknown: list[tuple[int, str]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         name = line.strip()
         if not name:
             continue
         stem = name if name in records else (Path(name).parent / Path(name).stem).as_posix()
         if stem not in records:
-            raise DataError(f"{path}, line {number}: there is no picture images/{name}; add it or take it off the list")
+            unknown.append((number, name))
+            continue
         chosen[stem] = records[stem]
+    if unknown and not chosen:
+        raise DataError(
+            f"{path}: names no picture of images/, and every .txt here but readme, license and classes is read as a split's list; "
+            "mend it, or take it away"
+        )
+    if unknown:
+        number, name = unknown[0]
+        raise DataError(f"{path}, line {number}: there is no picture images/{name}; add it or take it off the list")
     return tuple(chosen.values())

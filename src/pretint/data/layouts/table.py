@@ -14,11 +14,22 @@ def recognises(folder: Path) -> bool:
 
 
 def tells_splits(folder: Path) -> bool:
-    """True for a folder whose labels.csv has the columns "file" and "split"."""
+    """True for a folder whose labels.csv has the columns "file" and "split".
+
+    Raises:
+        DataError: its columns are not separated by commas.
+    """
     if not recognises(folder):
         return False
     with (folder / "labels.csv").open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        return {"file", "split"} <= set(next(csv.reader(file), ()))
+        columns = next(csv.reader(file), [])
+    _refuse_separator(folder / "labels.csv", columns)
+    return {"file", "split"} <= set(columns)
+
+
+def _refuse_separator(table: Path, columns: list[str]) -> None:
+    if len(columns) == 1 and (other := next((mark for mark in ";\t|" if mark in columns[0]), None)):
+        raise DataError(f"{table}: its columns are separated by {other!r}; save it with commas")
 
 
 def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "void", task: str | None = None) -> Source:
@@ -35,6 +46,7 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
             columns = list(rows.fieldnames or ())
+            _refuse_separator(table, columns)
             if "file" not in columns or len(set(columns)) < len(columns):
                 raise DataError(f'{table}: the first line must name the columns, "file" among them, each once')
             found = tuple(c for c in columns if c not in ("file", "split"))
