@@ -2,7 +2,7 @@
 
 import pytest
 
-from pretint.pages.axes import linear_ticks, log_ticks, short_number
+from pretint.pages.axes import linear_ticks, log_ticks, most_of, padded, short_number
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,17 @@ def test_ticks():
     assert [label for _, label in log_ticks(0.01, 1)] == ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]
     assert [value for value, _ in log_ticks(1, 1e6)] == pytest.approx([10.0**e for e in range(7)])
     assert len(log_ticks(0.21, 0.39)) > 1  # no 1, 2 or 5 between them
+
+
+def test_whole_quantities_have_whole_ticks():
+    assert [label for _, label in linear_ticks(1, 2, whole=True)] == ["1", "2"]
+    assert [label for _, label in linear_ticks(1, 4, whole=True)] == ["1", "2", "3", "4"]
+    assert [label for _, label in linear_ticks(0.9, 1.1, whole=True)] == ["1"]
+    assert linear_ticks(0, 5000, whole=True) == linear_ticks(0, 5000)
+
+
+def test_points_end_at_a_hundred():
+    assert padded([100.0], "linear", most=most_of("mAP, points")) == (90, 100)
+    assert padded([0.0, 100.0], "linear", most=most_of("points")) == (-5, 100)
+    assert padded([0.0, 50.0], "linear", most=most_of("points")) == (-2.5, 52.5)
+    assert padded([0.0, 100.0], "linear", most=most_of("PSNR, dB")) == (-5, 105)

@@ -76,6 +76,22 @@ def test_points_stand_where_they_belong():
     assert (ticks["0.01"], ticks["1"]) == pytest.approx((x0, x2), abs=0.2)
 
 
+def test_epochs_are_marked_whole_and_points_to_a_hundred():
+    perfect = Line(name="cGAN", x=[1, 2], y=[100, 100], low=[98, 98], high=[104, 104])
+    svg = line_chart([perfect], title="mAP", x_label="epoch", y_label="mAP, points", interval="bars")
+    marked = [float(text) for text in texts(svg) if re.fullmatch(r"[\d.]+", text)]
+    assert max(marked) == 100
+    assert [value for value in marked if value < 10] == [1, 2]
+    ends = [float(y) for y in re.findall(r'd="M[\d.]+ [\d.]+L[\d.]+ ([\d.]+)M', svg)]
+    (hundred,) = [float(t.get("y")) - 4 for t in ET.fromstring(svg).iter(f"{SVG}text") if t.text == "100"]
+    assert min(ends) == pytest.approx(hundred, abs=0.2)  # the interval ends where points do, and its numbers stay
+    assert "100 [98, 104]" in svg
+    halves = texts(line_chart([Line(name="l", x=[0.5, 1.5], y=[1, 2])], title="t"))
+    assert {"0.6", "0.8"} <= set(halves)
+    full = bar_chart([Bar(name="a", value=100)], title="t", value_label="F1, points")
+    assert max(float(text) for text in texts(full) if re.fullmatch(r"[\d.]+", text)) == 100
+
+
 def test_bands_and_bars_of_an_interval():
     root = ET.fromstring(line_chart([SCORES], title="mAP"))
     band = next(p.get("d") for p in root.findall(f"{SVG}path") if p.get("fill-opacity") == "0.18")

@@ -9,26 +9,35 @@ Scale = Literal["linear", "log"]
 
 @dataclass(frozen=True)
 class Axis:
-    """Maps values low..high to start..end in units of the viewBox."""
+    """Maps values low..high to start..end in units of the viewBox; what is higher, such as an interval's end, stands at the end.
+
+    Of a quantity that is whole, such as epochs, only whole numbers are marked.
+    """
 
     low: float
     high: float
     start: float
     end: float
     scale: Scale = "linear"
+    whole: bool = False
 
     def place(self, value: float) -> float:
-        low, high, v = self.low, self.high, value
+        low, high, v = self.low, self.high, min(value, self.high)
         if self.scale == "log":
             low, high, v = math.log10(low), math.log10(high), math.log10(v)
         return self.start + (v - low) / (high - low) * (self.end - self.start)
 
     def ticks(self) -> list[tuple[float, str]]:
-        return log_ticks(self.low, self.high) if self.scale == "log" else linear_ticks(self.low, self.high)
+        return log_ticks(self.low, self.high) if self.scale == "log" else linear_ticks(self.low, self.high, self.whole)
 
 
-def padded(values: list[float], scale: Scale, share: float = 0.05) -> tuple[float, float]:
-    """The range of an axis: that of the values and a little more, never empty."""
+def most_of(label: str) -> float:
+    """The largest value that a quantity can have, told by the unit that ends its label: points end at 100."""
+    return 100.0 if label.endswith("points") else math.inf
+
+
+def padded(values: list[float], scale: Scale, share: float = 0.05, most: float = math.inf) -> tuple[float, float]:
+    """The range of an axis: that of the values and a little more, but not above the most that there can be; never empty."""
     if not values:
         return (1.0, 10.0) if scale == "log" else (0.0, 1.0)
     low, high = min(values), max(values)
@@ -40,13 +49,16 @@ def padded(values: list[float], scale: Scale, share: float = 0.05) -> tuple[floa
     else:
         room = (high - low) * share
         low, high = low - room, high + room
-    return (10**low, 10**high) if scale == "log" else (low, high)
+    if scale == "log":
+        low, high = 10**low, 10**high
+    return low, min(high, most) if low < most else high
 
 
-def linear_ticks(low: float, high: float) -> list[tuple[float, str]]:
+def linear_ticks(low: float, high: float, whole: bool = False) -> list[tuple[float, str]]:
     rough = (high - low) / 5
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= rough)
+    step = max(step, 1.0) if whole else step
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     values = [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
     large = max(abs(low), abs(high)) >= 1e4 or decimals > 5

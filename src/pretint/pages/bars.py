@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pretint.pages.axes import Axis, padded, short_number
+from pretint.pages.axes import Axis, most_of, padded, short_number
 from pretint.pages.elements import (
     COLOURS,
     LETTER,
@@ -72,7 +72,7 @@ def bar_chart(
     right = WIDTH - 16 - LETTER * max((len(text) for text in numbers), default=0)
     row, top = 30, 34 if reference is None else 52
     bottom = top + row * max(len(bars), 1)
-    axis = Axis(*padded([0.0, *values], "linear"), left, right)
+    axis = Axis(*padded([0.0, *values], "linear", most=most_of(value_label)), left, right)
 
     parts = [words(WIDTH / 2, 18, title, anchor="middle", bold=True)]
     parts += grid(axis, top, bottom)
@@ -115,7 +115,7 @@ def group_chart(groups: Sequence[str], series: Sequence[Series], *, title: str, 
     top = 34 + 18 * len(rows)
     bottom = top + row * max(len(groups), 1)
     values = [value for one in series for value in one.values if math.isfinite(value)]
-    axis = Axis(*padded([0.0, *values], "linear"), _left(groups), WIDTH - 16)
+    axis = Axis(*padded([0.0, *values], "linear", most=most_of(value_label)), _left(groups), WIDTH - 16)
     parts = [words(WIDTH / 2, 18, title, anchor="middle", bold=True), *legend(rows, boxes=True)]
     parts += grid(axis, top, bottom)
     parts.append(words((axis.start + axis.end) / 2, bottom + 38, value_label, anchor="middle"))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pretint.pages.axes import Axis, Scale, padded, short_number
+from pretint.pages.axes import Axis, Scale, most_of, padded, short_number
 from pretint.pages.elements import (
     COLOURS,
     DASHES,
@@ -95,10 +95,12 @@ def line_chart(
     ys = [v for p in every for v in (p.y, p.low, p.high) if v is not None] + [y for there in dots for _, y in there]
     if reference is not None and _fits(reference, y_scale):
         ys.append(reference)
-    y_axis = Axis(*padded(ys, y_scale), height - 48, top + 6, y_scale)
+    y_axis = Axis(*padded(ys, y_scale, most=most_of(y_label)), height - 48, top + 6, y_scale)
     left = 30 + LETTER * max([len(label) for _, label in y_axis.ticks()] or [1])
     room = BESIDE * len(lines) / 2 if interval == "bars" else 0
-    x_axis = Axis(*padded([p.x for p in every], x_scale, 0), left + room, WIDTH - 16 - room, x_scale)
+    xs = [p.x for p in every]
+    whole = all(x.is_integer() for x in xs)
+    x_axis = Axis(*padded(xs, x_scale, 0), left + room, WIDTH - 16 - room, x_scale, whole)
 
     parts = [words(WIDTH / 2, 18, title, anchor="middle", bold=True), *legend(rows)]
     parts += _frame(x_axis, y_axis, room, x_label, y_label)
