@@ -83,7 +83,7 @@ def test_epochs_are_marked_whole_and_points_to_a_hundred():
     assert max(marked) == 100
     assert [value for value in marked if value < 10] == [1, 2]
     ends = [float(y) for y in re.findall(r'd="M[\d.]+ [\d.]+L[\d.]+ ([\d.]+)M', svg)]
-    (hundred,) = [float(t.get("y")) - 4 for t in ET.fromstring(svg).iter(f"{SVG}text") if t.text == "100"]
+    (hundred,) = [float(t.get("y")) - 4 for t in ET.fromstring(svg).iter(f"{SVG}text") if t.text == "100.0"]
     assert min(ends) == pytest.approx(hundred, abs=0.2)  # the interval ends where points do, and its numbers stay
     assert "100 [98, 104]" in svg
     halves = texts(line_chart([Line(name="l", x=[0.5, 1.5], y=[1, 2])], title="t"))
