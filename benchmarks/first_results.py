@@ -25,6 +25,7 @@ from pretint.run_folder import RunFolder
 from pretint.studies import statistics
 from pretint.studies.folder import StudyFolder
 from pretint.studies.variances import Pair, compute_variance
+from pretint.terminal import counted
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -161,7 +162,7 @@ def about(run: Path) -> dict[str, Any]:
     environment = manifest["environment"]
     return {
         "commit": environment["commit"],
-        "machine": f"{environment['processor']}, {environment['cores']} cores, torch {environment['torch']}",
+        "machine": f"{environment['processor']}, {counted(environment['cores'], 'core')}, torch {environment['torch']}",
         "precision": manifest["options"]["loop"]["precision"],
         "epochs": manifest["options"]["epochs"],
         "seed": manifest["options"]["seed"],
@@ -282,7 +283,7 @@ def study_lines(name: str, how: dict[str, Any], done: dict[str, Any]) -> list[st
         f"--arms cgan=runs/small l1=runs/l1 --fractions 0.1 1 --seeds 5 --epochs 20`: seeds {done['seeds']} repeat the "
         "fine-tuning; one pretraining an arm, `runs/l1` that of `runs/small` with `--pretext regression`."
         f" {done['test']['pictures']} test pictures, {done['score']} in points. "
-        f"{done['seconds'] / 3600:.1f} h, {environment['processor']}, {environment['cores']} cores, commit {environment['commit']}.",
+        f"{done['seconds'] / 3600:.1f} h, {environment['processor']}, {counted(environment['cores'], 'core')}, commit {environment['commit']}.",
         "",
         "| arm | labels | mean | deviation | 95 % interval |",
         "|---|---|---|---|---|",

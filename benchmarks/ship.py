@@ -28,6 +28,7 @@ from pretint.inference.evaluating import evaluate_colorization
 from pretint.inference.models import open_trained
 from pretint.inference.trained_on import trained_on
 from pretint.run_folder import RunFolder
+from pretint.terminal import counted
 from pretint.training.progress import counting
 
 MOST_MB = 16
@@ -135,7 +136,7 @@ def card(
         f"  (fingerprint {data['fingerprint']}).",
         f"- Licence: {licence}",
         f"- Recipe `{options['recipe']}`, {options['epochs']} epochs of batches of {description.get('batch_size', options['batch_size'])}, seed {options['seed']}; all options stand in `run.json`.",
-        f"- Compute: {hours:.1f} hours on {environment['gpu'] or environment['processor']}, {environment['cores']} cores;"
+        f"- Compute: {hours:.1f} hours on {environment['gpu'] or environment['processor']}, {counted(environment['cores'], 'core')};"
         f" pretint {environment['pretint']} (commit {environment['commit']}), torch {environment['torch']}.",
         "",
         "## Settings",

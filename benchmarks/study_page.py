@@ -14,6 +14,7 @@ from rungs import PASSES, PRETRAININGS, RUNGS, TIMED
 
 from pretint.pages.lines import Line, line_chart
 from pretint.studies.checks import with_cells
+from pretint.terminal import counted
 
 PAGE = Path(__file__).parents[1] / "docs" / "study.md"
 PROBED = ("scratch", "paper", "bins-unet", "one-cycle", "simclr", "simmim")
@@ -362,7 +363,7 @@ def where(done: dict[str, Any]) -> str:
     environment = done["environment"]
     card = f"{environment['gpu']}, " if environment["gpu"] else ""
     return (
-        f"{card}{environment['processor']}, {environment['cores']} cores, torch {environment['torch']}, "
+        f"{card}{environment['processor']}, {counted(environment['cores'], 'core')}, torch {environment['torch']}, "
         f"commit {environment['commit']}"
     )
 

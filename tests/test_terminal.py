@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.table import Table
 
-from pretint.terminal import Terminal
+from pretint.terminal import Terminal, counted
 
 
 def test_square_brackets_are_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,6 +16,14 @@ def test_square_brackets_are_text(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for words in ("runs/a[/b]: car [red], car [blue] :smile:", "[head]", "[bold]title", "ap car [red]"):
         assert words in out
+
+
+def test_one_is_no_plural() -> None:
+    assert [counted(number, "core") for number in (0, 1, 2, 14700)] == ["0 cores", "1 core", "2 cores", "14,700 cores"]
+    assert [counted(number, "cell or trial", "cells or trials") for number in (1, 2)] == [
+        "1 cell or trial",
+        "2 cells or trials",
+    ]
 
 
 def test_stderr_and_quiet(capsys: pytest.CaptureFixture[str]) -> None:

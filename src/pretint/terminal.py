@@ -9,6 +9,11 @@ UNBOUNDED = 400
 """Columns of what is no terminal."""
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number and what it counts: ``1 picture``, ``14,700 pictures``; ``several`` is for what no s alone makes plural."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 class Terminal(Console):
     """A console that takes no square brackets for styles: they stand in the names of files and classes.
 

@@ -66,6 +66,10 @@ def test_a_table_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     words = capsys.readouterr().out
     for number in ("54,415,362", "38,507,988", "6,618,611,712", "51,720 steps: 2,586 an epoch with 82,783 pictures"):
         assert number in words
+    assert main(["describe", "small", "--pictures", "32"]) == 0
+    assert "20 steps: 1 an epoch with 32 pictures" in capsys.readouterr().out
+    assert main(["describe", "small", "--pictures", "1"]) == 0
+    assert "1 an epoch with 1 picture\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

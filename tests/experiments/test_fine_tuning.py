@@ -207,7 +207,7 @@ def test_classification_on_some_of_the_class_folders(
     shutil.copytree(data / "odd", data / "third")
     options = {"task": "classification", "classes": ["odd", "even"], "epochs": 1}
     pretint.finetune(data=data, out=out, quiet=False, **FINETUNE | options)
-    assert f"{data}: left out are 8 of 24 pictures, which are of other classes" in capsys.readouterr().err
+    assert f"{data}: of other classes, and so left out: 8 of 24 pictures" in capsys.readouterr().err
     told = RunFolder.open(out).manifest["data"]
     assert (told["training"], told["held_out"]) == (12, 4)
     scored = pretint.evaluate(out, data=data)

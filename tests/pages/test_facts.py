@@ -64,6 +64,8 @@ def test_facts_of_a_pretraining(run):
         "Machine": "EPYC, 2 cores; bf16",
         "Software": "pretint 0.1.0, torch 2.9.0, python 3.12.1",
     }
+    run.update_manifest(environment=MANIFEST["environment"] | {"cores": 1})
+    assert dict(facts(run))["Machine"] == "EPYC, 1 core; bf16"
     assert "someone" not in str(told)  # folders above the data may tell who works here
 
 

@@ -12,6 +12,7 @@ from pretint.shipped import as_text
 from pretint.studies.arms import architecture_of_arm
 from pretint.studies.headline import percent
 from pretint.studies.options import CompareOptions
+from pretint.terminal import counted
 
 SCHEMA = Schema(
     "compare",
@@ -62,7 +63,7 @@ def command(arguments: Sequence[str]) -> None:
         _show(document, options.out)
     if document["failed"]:
         raise PretintError(
-            f"{options.out}: {len(document['failed'])} cells or trials failed, the others stand; --resume tries them again"
+            f"{options.out}: {counted(len(document['failed']), 'cell or trial', 'cells or trials')} failed, the others stand; --resume tries them again"
         )
 
 

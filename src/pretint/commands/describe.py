@@ -57,7 +57,7 @@ def command(arguments: Sequence[str]) -> None:
         return
     from rich.table import Table
 
-    from pretint.terminal import Terminal
+    from pretint.terminal import Terminal, counted
 
     console = Terminal()
     table = Table(
@@ -67,7 +67,9 @@ def command(arguments: Sequence[str]) -> None:
         table.add_row(name, *(f"{counts[column]:,}" for column in ("trainable", "total", "multiply_adds")))
     console.print(table)
     if steps := result["steps"]:
-        console.print(f"{steps['total']:,} steps: {steps['per_epoch']:,} an epoch with {steps['pictures']:,} pictures")
+        console.print(
+            f"{counted(steps['total'], 'step')}: {steps['per_epoch']:,} an epoch with {counted(steps['pictures'], 'picture')}"
+        )
     for line in _lines(result.get("weights", {})):
         console.print(line)
     if "files" in result:
@@ -101,12 +103,14 @@ def _lines(weights: Mapping[str, Any]) -> Iterator[str]:
     """What a weights' file says of itself, for a terminal."""
     if not weights:
         return
+    from pretint.terminal import counted
+
     kind = "half precision" if weights.get("half") else "float32"
     yield f"{weights['bytes']:,} bytes, {kind}; backbone {weights['backbone']}, {weights['size']} px, planes {weights['planes']}"
     if data := weights.get("data"):
-        yield f"trained on {data['training']:,} pictures, {data['held_out']:,} held out"
+        yield f"trained on {counted(data['training'], 'picture')}, {data['held_out']:,} held out"
     for name, setting in weights.get("settings", {}).items():
         dials = ", ".join(f"{dial} {value:g}" for dial, value in setting["decoding"].items())
         yield f"setting {name}: {dials}; PSNR {setting['psnr']:.2f} dB, {setting['colourfulness_share']:.0%} of the colourfulness"
     if chosen := weights.get("chosen_on"):
-        yield f"settings chosen on {chosen['pictures']} pictures ({chosen['which']})"
+        yield f"settings chosen on {counted(chosen['pictures'], 'picture')} ({chosen['which']})"

@@ -9,6 +9,7 @@ from pretint.commands import left_out, positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.shipped import as_text
+from pretint.terminal import counted
 
 if TYPE_CHECKING:
     from pretint.inference.embedding import EmbedResult
@@ -60,8 +61,9 @@ def command(arguments: Sequence[str]) -> None:
     options = plain_options(EmbedOptions, "embed", arguments)
     result = _run(options, quiet=False)
     shapes = ", ".join(f"{table.shape[1]} at stride {stride}" for stride, table in result.features.items())
-    pictures = f"{len(result.files)} picture{'' if len(result.files) == 1 else 's'}"
-    left_out.end(result.refused, f"features of {pictures} in {options.out}: {shapes}", "embedded")
+    left_out.end(
+        result.refused, f"features of {counted(len(result.files), 'picture')} in {options.out}: {shapes}", "embedded"
+    )
 
 
 def _run(options: EmbedOptions, quiet: bool) -> "EmbedResult":

@@ -20,6 +20,7 @@ from pretint.data.layouts import open_pool, open_source
 from pretint.errors import DataError, PretintError
 from pretint.reproduction import transfer
 from pretint.run_folder import RunFolder
+from pretint.terminal import counted
 
 TOPIC = "Measured on the data that were given"
 STATUS = "measured"
@@ -134,7 +135,7 @@ def measure(
         if failed := studies[task]["failed"]:
             key, why = next(iter(failed.items()))
             raise PretintError(
-                f"{runs / task}: {len(failed)} cells failed, the first {key}: {why}; the same call goes on"
+                f"{runs / task}: {counted(len(failed), 'cell')} failed, the first {key}: {why}; the same call goes on"
             )
     numbers += _classification(studies["multilabel"], runs / "multilabel")
     for task, study in studies.items():
@@ -225,7 +226,7 @@ def _made_with(run: Path) -> str:
     """Machine and version of a run, in words."""
     manifest = RunFolder.open(run).manifest
     one, precision = manifest["environment"], manifest["options"]["loop"]["precision"]
-    return f"{one['gpu'] or one['processor']}, {one['cores']} cores, {precision}, torch {one['torch']}, commit {one['commit']}"
+    return f"{one['gpu'] or one['processor']}, {counted(one['cores'], 'core')}, {precision}, torch {one['torch']}, commit {one['commit']}"
 
 
 def _number(id: str, title: str, what: str, ours: Any) -> dict[str, Any]:

@@ -229,7 +229,7 @@ class Source:
         }
         total = len(self.splits["all"])
         gone = total - len(splits["all"])
-        remark = f"{self.root}: left out are {gone} of {total} pictures, which are of other classes" if gone else ""
+        remark = f"{self.root}: of other classes, and so left out: {gone} of {total} pictures" if gone else ""
         return replace(self, splits=splits, remark=remark)
 
     def classes_for(self, task: str, target: Literal["labels", "mask"]) -> list[str]:

@@ -21,6 +21,7 @@ from pretint.inference.models import build_task_network
 from pretint.methods import load
 from pretint.shipped import where
 from pretint.tasks.fine_tuning import FineTuning, Schedule
+from pretint.terminal import counted
 
 
 class Numbered(NamedTuple):
@@ -95,7 +96,9 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
         for remark in filter(None, (source.remark, chosen.remark)):
             start.say(remark)
         start.say(account.sentence())
-        start.say(f"training on {len(training)} pictures, {len(held_out)} held out; classes: {', '.join(classes)}")
+        start.say(
+            f"training on {counted(len(training), 'picture')}, {len(held_out)} held out; classes: {', '.join(classes)}"
+        )
         schedule = Schedule(
             epochs=options.epochs,
             rate=options.rate,

@@ -10,6 +10,7 @@ from typing import Any
 from pretint.experiments.environment import resumptions
 from pretint.pages.scores import NAMES, in_points, named
 from pretint.run_folder import RunFolder
+from pretint.terminal import counted
 from pretint.training.progress import duration
 
 
@@ -105,7 +106,7 @@ def machine(environment: dict[str, Any], loop: dict[str, Any]) -> str:
     processor = environment.get("processor")
     words = [
         environment.get("gpu"),
-        processor and f"{processor}, {environment.get('cores')} cores",
+        processor and f"{processor}, {counted(environment['cores'], 'core')}" if "cores" in environment else processor,
         loop.get("precision"),
     ]
     return "; ".join(str(word) for word in words if word)

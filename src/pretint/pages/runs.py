@@ -13,6 +13,7 @@ from pretint.pages.facts import compared_facts, differing_options, facts, shown_
 from pretint.pages.progress import progress_images
 from pretint.pages.scores import NAMES, POINTS, in_points, listed, named
 from pretint.run_folder import RunFolder
+from pretint.terminal import counted
 
 _KINDS = {"pretrain": "Pretraining", "finetune": "Fine-tuning"}
 
@@ -87,7 +88,7 @@ def _told(run: RunFolder) -> str:
     if not best or "score" not in best:
         state = str(run.manifest.get("state"))
         if state == "finished":
-            return f"The run has finished its {epochs} epochs, without a score on held-out pictures."
+            return f"The run has finished its {counted(epochs, 'epoch')}, without a score on held-out pictures."
         begun = max((entry.get("epoch", 0) for entry in run.metrics()), default=0)
         stands = {"failed": "failed", "interrupted": "was interrupted"}.get(state, "is")
         at = f"Nothing can be said yet: the run {stands} in epoch {begun} of {epochs}."

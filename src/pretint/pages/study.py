@@ -38,6 +38,7 @@ from pretint.pages.study_tables import (
 from pretint.run_folder import RunFolder
 from pretint.studies.folder import StudyFolder
 from pretint.studies.headline import percent
+from pretint.terminal import counted
 from pretint.training.progress import duration
 
 MOST_SENTENCES = 12
@@ -107,9 +108,9 @@ def _compared(study: Study) -> str:
     arms = listed([arm["name"] for arm in study.arms])
     labels = listed([percent(fraction) for fraction in study.fractions])
     test = study.test
-    told = f"Compared on {study.task}, with {labels} of the labels and {len(study.seeds)} seeds: {arms}. "
+    told = f"Compared on {study.task}, with {labels} of the labels and {counted(len(study.seeds), 'seed')}: {arms}. "
     if test.get("pictures"):
-        told += f"The score is {named(study.score)} on {test['pictures']:,} test pictures (split {test.get('split')}). "
+        told += f"The score is {named(study.score)} on {counted(test['pictures'], 'test picture')} (split {test.get('split')}). "
     return told + POINTS
 
 

@@ -21,6 +21,7 @@ from pretint.run_folder import MANIFEST, RunFolder, checksum, data_folders
 from pretint.shipped import where
 from pretint.studies.arms import Arm
 from pretint.studies.options import CompareOptions
+from pretint.terminal import counted
 from pretint.training.checkpoint import WEIGHTS
 from pretint.training.progress import counting
 
@@ -143,7 +144,7 @@ def of_failures(failed: Mapping[str, str]) -> list[Finding]:
     if not failed:
         return []
     words = (
-        f"{len(failed)} cells or trials failed ({', '.join(list(failed)[:_NAMED])}); comparisons that lack a seed are left out "
+        f"{counted(len(failed), 'cell or trial', 'cells or trials')} failed ({', '.join(list(failed)[:_NAMED])}); comparisons that lack a seed are left out "
         "until --resume has run them."
     )
     return [_finding("cells that failed", "warning", words)]
@@ -298,11 +299,9 @@ def _same(pool: Sequence[Record], options: Mapping[str, Any], data: Mapping[str,
 
 def _copies_finding(name: str, run: Path, pool: int, copies: Mapping[str, Sequence[str]], keep: bool) -> Finding:
     if not copies:
-        return _finding(name, "ok", f"{run.name}: no test picture is a near copy of its {pool:,} pictures.")
+        return _finding(name, "ok", f"{run.name}: no test picture is a near copy of its {counted(pool, 'picture')}.")
     what = "they are scored on all the same" if keep else "they are left out for every arm"
-    words = (
-        f"{run.name}: {len(copies)} test pictures are near copies of its {pool:,} pictures ({_named(copies)}); {what}."
-    )
+    words = f"{run.name}: {counted(len(copies), 'test picture')} {'is a near copy' if len(copies) == 1 else 'are near copies'} of its {counted(pool, 'picture')} ({_named(copies)}); {what}."
     return _finding(name, "warning", words)
 
 

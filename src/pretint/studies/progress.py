@@ -8,7 +8,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from pretint.studies.plan import Job, Pictures
-from pretint.terminal import Terminal
+from pretint.terminal import Terminal, counted
 from pretint.training.progress import duration
 
 _FORWARD = 1 / 3
@@ -63,7 +63,7 @@ class StudyProgress:
         finished = f", {done} of {self._total} are done" if done else f" of {self._total}"
         seconds = sum(self._costs.values()) / self._count
         self._console.print(
-            f"{len(self._left)} cells and trials left{finished}; about {duration(seconds)} with {self._count} side by side",
+            f"{counted(len(self._left), 'cell or trial', 'cells and trials')} left{finished}; about {duration(seconds)} with {self._count} side by side",
             soft_wrap=True,
         )
 
@@ -78,7 +78,7 @@ class StudyProgress:
             held_out = outcome["held_out"].get(score)
             said = f"rate {job['rate']:g}: " + ("diverged" if held_out is None else f"held out {score} {held_out:.4f}")
         elif job["kind"] == "features":
-            said = f"{len(outcome['cells'])} probes"
+            said = counted(len(outcome["cells"]), "probe")
         else:
             said = f"{score} {outcome['scores'][score]:.4f}"
         number = self._total - len(self._left)

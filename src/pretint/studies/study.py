@@ -31,6 +31,7 @@ from pretint.studies.plan import (
 )
 from pretint.studies.progress import StudyProgress
 from pretint.studies.results import Results
+from pretint.terminal import counted
 
 
 @dataclass
@@ -121,8 +122,8 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
         training, held_out = training_pictures(source, options, options.seed)
         pictures = Pictures(len(training), len(held_out), len(source.split(test)) - len(without))
         say(
-            f"{len(arms)} arms ({', '.join(arm.name for arm in arms)}); {pictures.training} training pictures, "
-            f"{pictures.held_out} held out, {pictures.test} test pictures ({test})"
+            f"{counted(len(arms), 'arm')} ({', '.join(arm.name for arm in arms)}); {counted(pictures.training, 'training picture')}, "
+            f"{pictures.held_out} held out, {counted(pictures.test, 'test picture')} ({test})"
         )
         for check in findings:
             say(check["words"])

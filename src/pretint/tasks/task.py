@@ -18,6 +18,7 @@ from pretint.errors import DataError
 from pretint.methods import load
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.objective import Loss
+from pretint.terminal import counted
 
 
 class TaskNetwork(nn.Module):
@@ -84,7 +85,7 @@ class Task:
             raise DataError(f"{what} has no pictures; {mend}")
         if self.target == "labels" and not label_matrix(records, self.classes).any():
             raise DataError(
-                f"{what} shows none of the classes {', '.join(self.classes)} in its {len(records)} pictures, so nothing can be "
+                f"{what} shows none of the classes {', '.join(self.classes)} in its {counted(len(records), 'picture')}, so nothing can be "
                 f"scored on it; {mend}"
             )
 

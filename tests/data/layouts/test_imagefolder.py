@@ -56,7 +56,7 @@ def test_pictures_of_other_classes_are_left_out_where_one_class_is_needed(tmp_pa
         "val": [("val/dog/f.png", ("dog",))],
     }
     assert len(source.split("all")) == 3
-    assert "left out are 3 of 6 pictures" in source.remark
+    assert "left out: 3 of 6 pictures" in source.remark
     everything = open_source(tmp_path, task="labels", one_class=True)
     assert (len(everything.split("all")), everything.remark) == (6, "")
 
