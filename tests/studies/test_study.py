@@ -189,6 +189,26 @@ def test_frozen_features_at_every_depth(parted: Path, coloring_run: Path, tmp_pa
     assert document["verdict"].startswith("mine against scratch, features of stride 16: ")
 
 
+@pytest.mark.long
+def test_a_classification_on_some_of_the_class_folders(
+    sorted_pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Pictures in the folders of other classes are left out of the lists, of each cell and of its scores."""
+    for part in ("train", "test"):
+        shutil.copytree(sorted_pictures, tmp_path / "data" / part)
+        (tmp_path / "data" / part / "third").mkdir()
+        for place, colour in enumerate(("red", "blue")):
+            picture = tmp_path / "data" / part / "third" / f"{place}.png"
+            Image.new("RGB", (20, 20), (colour, (30, 200, place))[part == "test"]).save(picture)
+    asked = {"task": "classification", "classes": ["odd", "even"], "modes": ["finetune", "linear"], "fractions": [1.0]}
+    asked |= {"rates": [1e-3], "seeds": 1, "epochs": 1, "keep_leaks": True}
+    document = pretint.compare(data=tmp_path / "data", out=tmp_path / "study", quiet=False, **STUDY | asked)
+    assert "of other classes, and so left out: 4 of 36 pictures" in capfd.readouterr().err
+    assert not document["failed"]
+    assert document["test"]["pictures"] == 16
+    assert {cell["mode"] for cell in document["cells"]} == {"finetune", "linear"}
+
+
 def test_other_weights_are_refused_on_resume(parted: Path, coloring_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(coloring_run, run)
