@@ -23,7 +23,7 @@ def test_a_folder_becomes_shards(pictures: Path, tmp_path: Path, capsys: pytest.
     result = pretint.prepare(pictures, out=tmp_path / "y", size=24)
     printed = capsys.readouterr().out
     assert printed == (
-        f"16 pictures in {tmp_path / 'x'}: 1 shards, {result.bytes / 1e6:.1f} MB, fingerprint {result.fingerprint}\n"
+        f"16 pictures in {tmp_path / 'x'}: 1 shard, {result.bytes / 1e6:.1f} MB, fingerprint {result.fingerprint}\n"
     )
     for name in ("000000.tar", "index.npy", "names.txt"):
         assert (tmp_path / "x" / name).read_bytes() == (tmp_path / "y" / name).read_bytes()
@@ -52,8 +52,8 @@ def test_broken_pictures_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "1 of 2 pictures cannot be read" in capsys.readouterr().err
     assert main([*call, "--resume", "--most-broken", "0.5"]) == 0
     said = capsys.readouterr()
-    assert said.err.startswith(f"left out: 1 broken pictures (list: {tmp_path / 'out' / 'left_out.tsv'})")
-    assert said.out.startswith("1 pictures in ")
+    assert said.err.startswith(f"left out: 1 broken picture (list: {tmp_path / 'out' / 'left_out.tsv'})")
+    assert said.out.startswith("1 picture in ")
 
 
 @pytest.mark.parametrize(

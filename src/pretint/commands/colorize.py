@@ -11,6 +11,7 @@ from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.recipe import check_choices
 from pretint.shipped import NAME, as_text, where
+from pretint.terminal import counted
 
 if TYPE_CHECKING:
     from pretint.inference.colorizing import ColorizeResult
@@ -91,10 +92,7 @@ def command(arguments: Sequence[str]) -> None:
     print(result.how, file=sys.stderr)
     if result.present:
         print(f"{len(result.present)} were there already; --overwrite colours them again", file=sys.stderr)
-    written = len(result.written)
-    left_out.end(
-        result.refused, f"{written} coloured picture{'' if written == 1 else 's'} in {options.out}", "coloured"
-    )
+    left_out.end(result.refused, f"{counted(len(result.written), 'coloured picture')} in {options.out}", "coloured")
 
 
 def _run(options: ColorizeOptions, quiet: bool) -> "ColorizeResult":

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pretint.errors import PretintError
+from pretint.terminal import counted
 
 
 def end(refused: Sequence[tuple[Path, str]], done: str, failed: str) -> None:
@@ -22,5 +23,6 @@ def end(refused: Sequence[tuple[Path, str]], done: str, failed: str) -> None:
         print(f"left out: {reason}", file=sys.stderr)
     print(done)
     if refused:
-        count = f"{len(refused)} picture{'' if len(refused) == 1 else 's'}"
-        raise PretintError(f"{count} could not be {failed}, as told above; the others are done")
+        raise PretintError(
+            f"{counted(len(refused), 'picture')} could not be {failed}, as told above; the others are done"
+        )

@@ -9,6 +9,7 @@ from pretint.commands import left_out, positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.shipped import as_text
+from pretint.terminal import counted
 
 if TYPE_CHECKING:
     from pretint.inference.predicting import PredictResult
@@ -53,8 +54,7 @@ def command(arguments: Sequence[str]) -> None:
     """The verb on the command line."""
     options = plain_options(PredictOptions, "predict", arguments)
     result = _run(options, quiet=False)
-    files = f"{len(result.written)} file{'' if len(result.written) == 1 else 's'}"
-    left_out.end(result.refused, f"{files} in {options.out}", "predicted")
+    left_out.end(result.refused, f"{counted(len(result.written), 'file')} in {options.out}", "predicted")
 
 
 def _run(options: PredictOptions, quiet: bool) -> "PredictResult":

@@ -11,6 +11,7 @@ from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.recipe import check_choices
+from pretint.terminal import counted
 
 if TYPE_CHECKING:
     from pretint.data.preparing import Prepared
@@ -98,9 +99,12 @@ def command(arguments: Sequence[str]) -> None:
     options = plain_options(PrepareOptions, "prepare", arguments)
     result = _run(options, quiet=False)
     if result.broken:
-        print(f"left out: {len(result.broken)} broken pictures (list: {options.out / 'left_out.tsv'})", file=sys.stderr)
+        print(
+            f"left out: {counted(len(result.broken), 'broken picture')} (list: {options.out / 'left_out.tsv'})",
+            file=sys.stderr,
+        )
     print(
-        f"{result.pictures} pictures in {options.out}: {result.tars} shards, {result.bytes / 1e6:.1f} MB, "
+        f"{counted(result.pictures, 'picture')} in {options.out}: {counted(result.tars, 'shard')}, {result.bytes / 1e6:.1f} MB, "
         f"fingerprint {result.fingerprint}"
     )
 

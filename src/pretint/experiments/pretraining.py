@@ -27,6 +27,7 @@ from pretint.experiments.starting import Start, begin, feed, once_each, run_loop
 from pretint.objective import Objective
 from pretint.pretexts.pretext import Pretext, build_pretext
 from pretint.run_folder import MANIFEST, RunFolder, make_folder, write_atomically
+from pretint.terminal import counted
 from pretint.training.progress import counting
 
 SAMPLES = 8
@@ -56,7 +57,7 @@ def pretrain(options: PretrainOptions, quiet: bool = False) -> PretrainResult:
             },
             mean_colour=mean_colour,
         )
-        start.say(f"training on {len(training)} pictures, {len(held_out)} held out")
+        start.say(f"training on {counted(len(training), 'picture')}, {len(held_out)} held out")
         batches = feed(start, options, training)
         looks = [_samples(start.run, training, held_out, options)]
         if probed:

@@ -106,7 +106,9 @@ def machine(environment: dict[str, Any], loop: dict[str, Any]) -> str:
     processor = environment.get("processor")
     words = [
         environment.get("gpu"),
-        processor and f"{processor}, {counted(environment['cores'], 'core')}" if "cores" in environment else processor,
+        processor and f"{processor}, {counted(environment['cores'], 'core')}"
+        if environment.get("cores")
+        else processor,
         loop.get("precision"),
     ]
     return "; ".join(str(word) for word in words if word)

@@ -88,7 +88,8 @@ def _told(run: RunFolder) -> str:
     if not best or "score" not in best:
         state = str(run.manifest.get("state"))
         if state == "finished":
-            return f"The run has finished its {counted(epochs, 'epoch')}, without a score on held-out pictures."
+            all_of_them = f" its {counted(epochs, 'epoch')}" if epochs else ""
+            return f"The run has finished{all_of_them}, without a score on held-out pictures."
         begun = max((entry.get("epoch", 0) for entry in run.metrics()), default=0)
         stands = {"failed": "failed", "interrupted": "was interrupted"}.get(state, "is")
         at = f"Nothing can be said yet: the run {stands} in epoch {begun} of {epochs}."
