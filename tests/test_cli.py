@@ -10,7 +10,7 @@ import pytest
 
 import pretint
 from pretint.cli import VERBS, main
-from pretint.errors import DataError, Interrupted
+from pretint.errors import DataError, Interrupted, OptionError
 from pretint.methods import names
 from tests.conftest import SOURCES
 
@@ -141,3 +141,13 @@ def test_an_empty_argument_is_no_path(capsys: pytest.CaptureFixture[str]) -> Non
     """As of a shell's variable that is not set; as a path it would be the current folder."""
     assert main(["colorize", ""]) == 2
     assert "one of the arguments is empty" in capsys.readouterr().err
+
+
+def test_an_empty_text_is_no_path_in_python_either(tmp_path: Path) -> None:
+    for call in (pretint.predict, pretint.embed):
+        with pytest.raises(OptionError, match="one of the paths is empty"):
+            call("run", ["a.png", ""], out=tmp_path / "out")
+    for call in (pretint.colorize, pretint.prepare):
+        with pytest.raises(OptionError, match="one of the paths is empty"):
+            call("", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -69,11 +69,8 @@ def colorize(
     Raises:
         PretintError: no pictures, or a model that does not fit.
     """
-    chosen = [paths] if isinstance(paths, str | Path) else paths
-    if "" in chosen:
-        raise OptionError("paths: one of them is empty; name a picture or a folder")
     options = ColorizeOptions(
-        paths=tuple(map(Path, chosen)),
+        paths=positional.as_paths(paths),
         out=Path(out),
         model=as_text(model),
         setting=setting,

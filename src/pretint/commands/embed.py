@@ -51,8 +51,7 @@ def embed(
     Raises:
         PretintError: no pictures, no such run or depth, or features in ``out`` already.
     """
-    chosen = [paths] if isinstance(paths, str | Path) else paths
-    options = EmbedOptions(run=as_text(run), paths=tuple(map(Path, chosen)), out=Path(out), depth=str(depth))
+    options = EmbedOptions(run=as_text(run), paths=positional.as_paths(paths), out=Path(out), depth=str(depth))
     return _run(options, quiet=True)
 
 

@@ -45,8 +45,7 @@ def predict(
     Raises:
         PretintError: no pictures, a run that is no fine-tuning, or results in ``out`` already.
     """
-    chosen = [paths] if isinstance(paths, str | Path) else paths
-    options = PredictOptions(run=as_text(run), paths=tuple(map(Path, chosen)), out=Path(out), overwrite=overwrite)
+    options = PredictOptions(run=as_text(run), paths=positional.as_paths(paths), out=Path(out), overwrite=overwrite)
     return _run(options, quiet=True)
 
 

@@ -86,9 +86,8 @@ def prepare(
         PretintError: an option, the data or the folder is not right, or too many pictures are broken.
         Interrupted: stopped by a signal; finished shards are kept.
     """
-    folders = [data] if isinstance(data, str | Path) else data
     options = PrepareOptions(
-        data=tuple(map(Path, folders)), out=Path(out), size=size, format=format, quality=quality, split=split,
+        data=positional.as_paths(data), out=Path(out), size=size, format=format, quality=quality, split=split,
         layout=layout, shard_mb=shard_mb, workers=workers, most_broken=most_broken, resume=resume,
     )  # fmt: skip
     return _run(options, quiet=True)
