@@ -128,7 +128,7 @@ TRIED: dict[str, tuple[dict[str, Any], ...]] = {
     "simmim": ({"patch": 8, "rate": 0.002}, {"patch": 8, "rate": 0.0007}, {"patch": 16, "rate": 0.002}),
 }
 """Settings that ladder.py chooses from, by pretrainings at the cost of `TRIED_PASSES`."""
-TRIED_PASSES = 5
+TRIED_PASSES = 3
 WHOLE = ViewOptions(crop="random", smallest=0.35, flip=True)
 """What recipe `bins` sees, and SimMIM."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-PASSES = 15
+PASSES = 10
 SIZE = 64
 
 
@@ -60,8 +60,8 @@ RUNGS = (
     Rung("cgan-bins", "an adversary beside the bins, by Adam without decay", "growing", _with(GROWING, pretext="cgan", cgan={"content": "bins"})),
     Rung("rebalanced", "places weighted by the rarity of their colour", "growing", _with(GROWING, color_bins={"rebalance": True})),
     Rung("deep", "9 blocks in place of 6: 1, 2, 4 and 2", "growing", _with(GROWING, residual={"blocks": (1, 2, 4, 2)})),
-    Rung("short", "5 passes", "growing", _with(GROWING, epochs=5)),
-    Rung("long", "45 passes", "growing", _with(GROWING, epochs=45)),
+    Rung("short", f"{PASSES // 3} passes", "growing", _with(GROWING, epochs=PASSES // 3)),
+    Rung("long", f"{3 * PASSES} passes", "growing", _with(GROWING, epochs=3 * PASSES)),
     Rung("tenth", "a tenth of the pictures, ten times the passes", "growing", _with(GROWING, epochs=10 * PASSES)),
     Rung("third", "a third of the pictures, three times the passes", "growing", _with(GROWING, epochs=3 * PASSES)),
 )  # fmt: skip
