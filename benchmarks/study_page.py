@@ -44,6 +44,12 @@ GROWTH = (
     ),
 )
 """Heading, name, axis, and where each rung stands on it."""
+ADVERSARY = (
+    ("L1, paper's U-Net", "l1", "crops"),
+    ("L1, residual backbone", "cgan-residual", "l1-residual"),
+    ("bins, residual backbone", "cgan-bins", "growing"),
+)
+"""Content loss and backbone, and two rungs that differ in the adversary alone, the one held against the other."""
 
 
 def page() -> str:
@@ -61,7 +67,7 @@ def page() -> str:
     if not rungs:
         lines += ["The ladder between the paper's recipe and the best, one change a rung: not run yet.", ""]
     else:
-        lines += [*rung_lines(rungs), *depth_lines(rungs), *growth_lines(rungs)]
+        lines += [*rung_lines(rungs), *adversary_lines(rungs), *depth_lines(rungs), *growth_lines(rungs)]
     if tried := found.get("ladder-peers"):
         lines += peer_lines(tried)
     if mark := found.get("ladder-upper-mark"):
@@ -175,6 +181,16 @@ def rung_lines(done: dict[str, Any]) -> list[str]:
 def check_lines(done: dict[str, Any]) -> list[str]:
     """What the study warns of."""
     return [f"- Check ({c['state']}): {c['words']}" for c in done["checks"] if c["state"] == "warning"]
+
+
+def adversary_lines(done: dict[str, Any]) -> list[str]:
+    """Whether the adversary serves the features: the rungs that differ in nothing else."""
+    found = [
+        f"- {words}: {row['words']}"
+        for words, arm, reference in ADVERSARY
+        if (row := difference(done, arm, reference, done["fractions"][0]))
+    ]
+    return ["### Does the adversary help?", "", *found, ""] if found else []
 
 
 def depth_lines(done: dict[str, Any]) -> list[str]:

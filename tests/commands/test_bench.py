@@ -77,6 +77,7 @@ def test_a_stop_prints_what_there_is(capsys: pytest.CaptureFixture[str]) -> None
         ({"threads": 0}, "--threads 0"),
         ({"clock": "cpu"}, "add --threads 1"),
         ({"batch": 1}, "--batch 1"),
+        ({"batch": 32, "quick": True}, "--quick leaves out the step"),
         ({"markdown": "no/such/folder/page.md"}, "a folder that exists"),
     ],
 )

@@ -52,6 +52,7 @@ def test_page(document: list[dict[str, Any]], tmp_path: Path, capsys: pytest.Cap
     assert pretint.reproduce(out=path) == document
     assert capsys.readouterr() == ("", "")
     assert "`miou_artefact_batch32`" in path.read_text()
+    assert f"Written by `pretint reproduce --out {path}`" in path.read_text()
     assert main(["reproduce", "--out", str(tmp_path)]) == 2
     assert main(["reproduce", "--out", str(tmp_path / "no" / "page.md")]) == 2
     assert "give a file in a folder that exists" in capsys.readouterr().err

@@ -244,3 +244,50 @@ def test_masks_are_no_jpegs(tmp_path: Path) -> None:
         assert len(np.unique(np.asarray(image))) > 2
     with pytest.raises(DataError, match=r"mask\.jpg: this mask is a JPEG"):
         read_mask(tmp_path / "mask.jpg")
+
+
+def test_words_behind_the_pixels_of_a_png_turn_it_too(file: Path) -> None:
+    """By hand: EXIF in a chunk behind the pixels, where some programs put it."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    Image.fromarray(PHOTO).save(file)
+    assert picture_size(file) == (40, 60)
+    end = chunk(b"IEND", b"")
+    pixels = file.read_bytes().removesuffix(end)
+    exif = struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)  # orientation 6: turned by a quarter
+    file.write_bytes(pixels + chunk(b"eXIf", exif) + end)
+    assert read_rgb(file).shape == (60, 40, 3)
+    assert picture_size(file) == (60, 40)
+    file.write_bytes(pixels + chunk(b"tEXt", b"Comment\0nothing of the kind") + end)
+    assert picture_size(file) == (40, 60)
+
+
+@pytest.mark.parametrize(("mode", "told"), [("LA", "has transparency"), ("F", "holds fractions"), ("RGBA", "colour")])
+def test_what_is_no_mask_is_told_by_its_kind(tmp_path: Path, mode: str, told: str) -> None:
+    path = tmp_path / "mask.tif"
+    Image.new(mode, (4, 3)).save(path)
+    with pytest.raises(DataError, match=rf"mask\.tif: this mask .*{told}"):
+        read_mask(path)
+
+
+def test_greys_that_count_from_white_are_no_ids(tmp_path: Path) -> None:
+    """A TIFF whose tag 262 is 0 (WhiteIsZero); what is stored as 0 is shown white, so that neither reading is safe."""
+    path = tmp_path / "mask.tif"
+    ids = np.array([[0, 1, 2]], dtype=np.uint8)
+    Image.fromarray(ids).save(path)
+    np.testing.assert_array_equal(read_mask(path), ids)
+    stored = path.read_bytes()
+    tag = struct.pack("<HHIHH", 262, 3, 1, 1, 0)  # BlackIsZero
+    assert stored.count(tag) == 1
+    path.write_bytes(stored.replace(tag, struct.pack("<HHIHH", 262, 3, 1, 0, 0)))
+    with pytest.raises(DataError, match="counts its greys from white"):
+        read_mask(path)
+
+
+def test_white_is_1_in_black_and_white(tmp_path: Path) -> None:
+    """In a PBM 1 is black; what counts is what one sees."""
+    path = tmp_path / "mask.pbm"
+    path.write_bytes(b"P1\n2 1\n0 1\n")
+    np.testing.assert_array_equal(read_mask(path), [[1, 0]])

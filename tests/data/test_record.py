@@ -64,6 +64,20 @@ def test_nothing_is_left_to_train_on(records: tuple[Record, ...]) -> None:
             split("tets")
 
 
+def test_lists_that_are_none_of_the_three_are_told_of(records: tuple[Record, ...]) -> None:
+    source = Source("masks", Path("cells"), (), {"first": records[:1], "second": records[1:], "all": records})
+    chosen = source.training_split()
+    assert (chosen.name, chosen.records) == ("all", records)
+    assert chosen.remark == "cells: has no list train, val or test; taken are all pictures, those of first, second too"
+
+
+def test_an_empty_list_is_not_trained_on(records: tuple[Record, ...]) -> None:
+    source = Source("masks", Path("cells"), (), {"train": (), "none": (), "all": records})
+    for name in (None, "none"):
+        with pytest.raises(DataError, match=f"cells: the list {name or 'train'} holds no picture"):
+            source.training_split(name)
+
+
 def test_fingerprint_follows_ids_labels_sizes_and_order_but_not_the_place(
     records: tuple[Record, ...], tmp_path: Path
 ) -> None:

@@ -57,6 +57,14 @@ def test_any_names_do(ids: list[str]) -> None:
         assert "\n" not in name
 
 
+@given(st.lists(st.lists(st.sampled_from(["x.jpg", "x_jpg", "x", "y.png"]), min_size=1, max_size=3), unique_by=tuple))
+def test_no_name_is_a_folder_of_another(parts: list[list[str]]) -> None:
+    """Else a tar could not be unpacked: a file and a folder of one name."""
+    names = list(member_names(["/".join(one) for one in parts], ".jpg"))
+    assert len(set(names)) == len(parts)
+    assert not {name for name in names for other in names if other.startswith(f"{name}/")}
+
+
 def test_the_order_is_that_of_a_walk_through_the_files(tmp_path: Path) -> None:
     names = ["b.jpg", "a/b.jpg", "a/b/c.jpg", "a/a.jpg", "a.jpg", "b/a/z.jpg", "b-/x.jpg", "B.jpg"]
     for name in names:

@@ -49,7 +49,7 @@ def test_the_committed_page_has_these_numbers(numbers: Callable[[], list[Number]
 
 def test_the_explanation_is_the_committed_one() -> None:
     numbers = [{"topic": "A topic", **asdict(number)} for number in (*artefact.table_4(), *artefact.numbers())]
-    text = page(numbers)
+    text = page(numbers, "pretint reproduce")
     explanation = text[text.index("## The segmentation column") : text.index("## A topic")]
     assert explanation in PAGE.read_text()
     assert explanation.count("| yes |") == 1

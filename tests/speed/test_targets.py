@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pretint.speed.samples import Estimate
-from pretint.speed.targets import Target, answer, targets
+from pretint.speed.targets import CARD, Target, answer, targets
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,13 @@ def test_a_machine_has_the_targets_that_mean_something_on_it() -> None:
     assert "of bf16 peak" in named(precision="bf16")
     assert "of float32 peak" not in named(device="cuda", precision="bf16")
     assert {row["answer"] for row in targets(empty())} == {"not measured"}
+
+
+def test_a_card_is_held_against_its_own_memory() -> None:
+    memory = [{"what": CARD, "GB": 3.0, "gpu_GB": 9.0}]
+    for device, found in (("cuda", (9.0, "no")), ("cpu", (3.0, "yes"))):
+        rows = {row["what"]: row for row in targets(empty(device=device) | {"memory": memory})}
+        assert (rows[CARD]["found"]["median"], rows[CARD]["answer"]) == found
 
 
 def test_found_numbers_are_answered() -> None:

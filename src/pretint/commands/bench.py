@@ -49,6 +49,10 @@ class BenchOptions:
             raise OptionError("--clock cpu: the CPU time of several threads says nothing of speed; add --threads 1")
         if self.batch < 2:
             raise OptionError(f"--batch {self.batch}: must be at least 2, since one picture has no batch to norm by")
+        if self.quick and self.batch != BenchOptions.batch:
+            raise OptionError(
+                "--batch: --quick leaves out the step at 256 px, which it is for; leave out one of the two"
+            )
         if self.markdown is not None and (self.markdown.is_dir() or not self.markdown.parent.is_dir()):
             raise OptionError(f"--markdown {self.markdown}: give a file in a folder that exists, such as machine.md")
 

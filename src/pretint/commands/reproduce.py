@@ -109,8 +109,19 @@ def _run(options: ReproduceOptions, quiet: bool) -> list[dict[str, Any]]:
         )
         document = paper_runs.merged(document, measured)
     if options.out:
-        write_atomically(options.out, page(document).encode())
+        write_atomically(options.out, page(document, _words(options)).encode())
     return document
+
+
+def _words(options: ReproduceOptions) -> str:
+    """The options as a command, with what the folders hold in place of their names."""
+    words = ["pretint", "reproduce"]
+    for name, what in (("voc", "VOC2012"), ("coco", "PHOTOS"), ("coco_test", "TEST_PHOTOS")):
+        words += [f"--{name.replace('_', '-')}", what] if getattr(options, name) else []
+    for name in ("scale", "seeds"):
+        if (value := getattr(options, name)) != getattr(ReproduceOptions, name):
+            words += [f"--{name}", str(value)]
+    return " ".join([*words, "--out", str(options.out)])
 
 
 def _tables(document: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -32,6 +32,8 @@ PICTURE_SUFFIXES = frozenset(
 """Endings of files that are taken for pictures, in lower case."""
 
 _ORIENTATION = 0x0112
+_EXIF = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
+"""Where Pillow notes what tells of a picture's orientation."""
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -108,23 +110,30 @@ def _plain_pixels(span: Span, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def read_mask(path: Path) -> NDArray[np.int64]:
-    """The class ids of a mask as they stand in its file (palette index or grey value, no conversion), upright, int64 (H, W).
+    """The class ids of a mask as they stand in its file (palette index or grey value, no conversion), upright, int64 (H, W); of black and
+    white, white is 1.
 
     Raises:
-        DataError: the file is missing, damaged, or a colour picture.
+        DataError: the file is missing, damaged, of colours or fractions, a JPEG, or counts its greys from white.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with path.open("rb") as stream, Image.open(stream) as image:  # as a stream: see read_picture
                 if image.mode not in ("1", "L", "P", "I;16", "I;16B", "I"):
+                    kind = {"LA": "has transparency", "PA": "has transparency", "F": "holds fractions"}
                     raise DataError(
-                        f"{path}: this mask is a colour picture (mode {image.mode}); a mask is a palette or grey picture whose values are class ids"
+                        f"{path}: this mask {kind.get(image.mode, f'is a colour picture (mode {image.mode})')}; "
+                        "a mask is a palette or grey picture whose values are class ids"
                     )
                 if image.format == "JPEG":
                     raise DataError(
                         f"{path}: this mask is a JPEG, whose compression makes other ids of those at edges; save masks as PNG, "
                         "and from JPEGs by a threshold"
+                    )
+                if image.mode != "1" and "I" in _raw_mode(image).partition(";")[2]:
+                    raise DataError(
+                        f"{path}: this mask counts its greys from white, so that its ids are not what one sees; save it as PNG"
                     )
                 stored, given = _highest(image)
                 image.load()
@@ -142,14 +151,21 @@ def _highest(image: Image.Image) -> tuple[int, int]:
     for coder, _, _, told in getattr(image, "tile", [])[:1]:
         if coder in ("ppm", "ppm_plain") and isinstance(told, tuple):
             return int(told[-1]), 65535 if image.mode == "I" else 255
-        raw = str(told[0] if isinstance(told, tuple) else told)
-        if image.mode == "L" and raw.startswith(("L;2", "L;4")):
-            return 2 ** int(raw[2]) - 1, 255
+    raw = _raw_mode(image)
+    if image.mode == "L" and raw.startswith(("L;2", "L;4")):
+        return 2 ** int(raw[2]) - 1, 255
     return 255, 255
 
 
+def _raw_mode(image: Image.Image) -> str:
+    """How a file lays out its pixels, in Pillow's terms; an I behind the semicolon is for those that count from white."""
+    for _, _, _, told in getattr(image, "tile", [])[:1]:
+        return str(told[0] if isinstance(told, tuple) else told)
+    return ""
+
+
 def picture_size(path: Path) -> tuple[int, int]:
-    """(height, width) of a picture or mask, turned upright, from its head alone.
+    """(height, width) of a picture or mask, turned upright; its pixels are not decoded, unless a PNG has further words behind them.
 
     Raises:
         DataError: the file is missing or no picture.
@@ -159,11 +175,28 @@ def picture_size(path: Path) -> tuple[int, int]:
         try:
             with Image.open(path) as image:
                 width, height = image.size
+                # In search of EXIF behind the pixels, Pillow decodes a PNG whole.
+                if image.format == "PNG" and not any(key in image.info for key in _EXIF) and _ends_with_pixels(path):
+                    return height, width
                 # A TIFF's size is told as it is once turned.
                 turned = _orientation(image) >= 5 and image.format != "TIFF"
                 return (width, height) if turned else (height, width)
         except Exception as error:
             raise _unreadable(path, error) from error
+
+
+def _ends_with_pixels(path: Path) -> bool:
+    """Whether no chunk but the end stands behind a PNG's pixels; there may be EXIF, as such or in a chunk of text."""
+    with path.open("rb") as file:
+        file.seek(8)
+        pixels = False
+        while len(head := file.read(8)) == 8:
+            kind = head[4:]
+            if pixels and kind not in (b"IDAT", b"IEND"):
+                return False
+            pixels = pixels or kind == b"IDAT"
+            file.seek(int.from_bytes(head[:4]) + 4, os.SEEK_CUR)
+    return True
 
 
 def ids_to_classes(ids: NDArray[np.int64], mask_map: Mapping[int, int], path: Path) -> NDArray[np.int64]:

@@ -13,8 +13,24 @@ from numpy.typing import NDArray
 from pretint.errors import DataError
 from pretint.methods import suggest
 
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Usual names of splits in lower case, and what they are called here."""
 VOID = 255
 """Class index of pixels that count nowhere: neither in losses nor in metrics."""
+
+
+def split_name(words: str) -> str:
+    """What a split is called: ``train``, ``val`` or ``test`` where it has one of their usual names, in any case; else as it stands."""
+    words = words.strip()
+    return SPLITS.get(words.lower(), words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,27 +263,34 @@ class Source:
         return list(found)
 
     def split(self, name: str) -> Sequence[Record]:
-        """The records of a split.
+        """The records of a split, by its name or one that is usual for it.
 
         Raises:
             DataError: there is no split of this name.
         """
-        if name not in self.splits:
+        known = name if name in self.splits else split_name(name)
+        if known not in self.splits:
             raise DataError(f"{self.root}: no split {name!r} here; {suggest(name, self.splits)}")
-        return self.splits[name]
+        return self.splits[known]
 
     def training_split(self, name: str | None = None) -> Listed:
         """What to train on: the named list, else ``train``, else ``all`` without the pictures of ``test`` and ``val``.
 
         Raises:
-            DataError: there is no list of this name, or no picture is left.
+            DataError: there is no list of this name, it is empty, or no picture is left.
         """
         if name or "train" in self.splits:
             name = name or "train"
-            return Listed(name, self.split(name))
+            if not (records := self.split(name)):
+                raise DataError(f"{self.root}: the list {name} holds no picture; fill it, or name another with --split")
+            return Listed(name, records)
         others = [other for other in ("test", "val") if other in self.splits]
         if not others:
-            return Listed("all", self.split("all"))
+            lists = [other for other in self.splits if other != "all"]
+            remark = (
+                f"{self.root}: has no list train, val or test; taken are all pictures, those of {', '.join(lists)} too"
+            )
+            return Listed("all", self.split("all"), remark if lists else "")
         unseen = {record.id for other in others for record in self.splits[other]}
         pictures = self.split("all")
         left = tuple(record for record in pictures if record.id not in unseen)

@@ -68,12 +68,11 @@ def verdict(document: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def page(document: Sequence[Mapping[str, Any]]) -> str:
-    """The page, from what ``collect`` gives."""
+def page(document: Sequence[Mapping[str, Any]], command: str) -> str:
+    """The page, from what ``collect`` gives; ``command`` is what wrote it."""
     by_id = {number["id"]: number for number in document}
     counts = {status: sum(number["status"] == status for number in document) for status in MEANINGS}
-    given = " --voc VOC2012 --coco PHOTOS --coco-test TEST_PHOTOS" if counts["measured"] else ""
-    text = _HEAD.format(command=f"pretint reproduce{given} --out docs/reproduction.md") + "".join(
+    text = _HEAD.format(command=command) + "".join(
         f"| {status} | {words} | {counts[status]} |\n" for status, words in MEANINGS.items()
     )
     text += "\n" + _EXPLANATION.format(

@@ -92,7 +92,11 @@ def _with_numbers(document: Mapping[str, Any]) -> Iterator[tuple[Target, Estimat
     memory = {row["what"]: row for row in document["memory"]}
     for what, wanted, unit in (("colorize, 48 megapixels", 2.0, "GB"), (CARD, 6.0, "GB"), (GROWTH, 1.0, "MB")):
         row = memory.get(what)
-        yield Target(what, wanted, unit, more=False), None if row is None else _exactly(row[unit])
+        on_card = what == CARD and machine["device"] == "cuda"  # else the card's memory is the host's
+        yield (
+            Target(what, wanted, unit, more=False),
+            None if row is None else _exactly(row["gpu_GB" if on_card else unit]),
+        )
     start = document["start"] or {}
     yield Target("pretint --help", 0.5, "s", more=False), from_json(start.get("help"))
     yield Target("pretint pretrain, to its first step", 10, "s", more=False), from_json(start.get("first_step"))

@@ -179,3 +179,34 @@ def test_a_table_with_semicolons_does_not_hide_its_splits(cells: Path) -> None:
     (cells / "labels.csv").write_text("file;split\nimages/c.jpg;test\n")
     with pytest.raises(DataError, match="separated by ';'"):
         open_source(cells, task="mask")
+
+
+def test_classes_of_a_table_are_chosen_from_the_table(cells: Path) -> None:
+    (cells / "labels.csv").write_text("file,cat,dog\nimages/a.jpg,1,0\nimages/b.jpg,0,1\nimages/c.jpg,1,1\n")
+    source = open_source(cells, classes=["dog"], task="labels")
+    assert source.classes == ("dog",)
+    assert [r.labels for r in source.split("all")] == [(), ("dog",), ("dog",)]
+    with pytest.raises(OptionError, match="nucleus"):
+        open_source(cells, classes=["nucleus"], task="labels")
+    assert open_source(cells, classes=["nucleus"], task="mask").mask_classes == ("background", "nucleus")
+
+
+def test_masks_are_not_opened_where_a_table_gives_the_labels(cells: Path) -> None:
+    (cells / "classes.txt").unlink()
+    (cells / "masks" / "a.png").write_bytes(b"no picture")
+    (cells / "labels.csv").write_text("file,cat\nimages/a.jpg,1\nimages/b.jpg,0\nimages/c.jpg,1\n")
+    assert open_source(cells, task="labels").classes == ("cat",)
+    with pytest.raises(DataError, match=r"a\.png"):
+        open_source(cells, task="mask")
+
+
+def test_lists_go_by_their_usual_names(cells: Path) -> None:
+    (cells / "Testing.txt").write_text("c\n")
+    (cells / "notes.txt").mkdir()  # no list
+    source = open_source(cells)
+    assert {name: [r.path.stem for r in records] for name, records in source.splits.items()} == {
+        "train": ["a", "b"], "test": ["c"], "all": ["a", "b", "c"],
+    }  # fmt: skip
+    (cells / "test.txt").write_text("a\n")
+    with pytest.raises(DataError, match=r"test\.txt: is a list of the same split as Testing\.txt"):
+        open_source(cells)

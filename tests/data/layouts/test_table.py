@@ -38,7 +38,13 @@ def test_columns_are_classes(table: Path) -> None:
     [
         ("name,cat\na,1\n", "file"),
         ("file,cat\npictures/a.png,2\n", "line 2.*'2'"),
-        ("file,cat\npictures/a.png\n", "line 2.*None"),
+        ("file,cat\npictures/a.png\n", "line 2.*''"),
+        ("file,cat\npictures/a.png,1,1\n", "line 2.*no column"),
+        ("file,cat,\npictures/a.png,1,1\n", "line 2.*no column"),
+        ("file,cat\n../pictures/a.png,1\n", "line 2.*no path below"),
+        ("file,cat\n/pictures/a.png,1\n", "line 2.*no path below"),
+        ("file,cat\n,1\n", "line 2.*not there"),
+        ("file,cat,cat\npictures/a.png,1,1\n", "each once"),
         ("file,cat\npictures/a.png,1\npictures/a.png,1\n", "line 3.*twice"),
         ("file,cat\npictures/a.png,1\n./pictures/a.png,0\n", "line 3.*twice"),
         ("file,cat\npictures/a.png,1\npictures/../pictures//a.png,0\n", "line 3.*twice"),
@@ -52,3 +58,20 @@ def test_faults_name_their_line(table: Path, text: str, told: str) -> None:
     (table / "labels.csv").write_text(text)
     with pytest.raises(DataError, match=rf"labels\.csv.*{told}"):
         open_source(table)
+
+
+def test_empty_cells_at_the_right_are_nothing(table: Path) -> None:
+    """As programs for tables write them where something was typed and removed."""
+    plain = open_source(table)
+    lines = (table / "labels.csv").read_text(encoding="utf-8-sig").splitlines()
+    (table / "labels.csv").write_text("\n".join([*(f"{line},," for line in lines), ",,,,,"]) + "\n")
+    assert open_source(table) == plain
+
+
+def test_splits_go_by_their_usual_names(table: Path) -> None:
+    text = (table / "labels.csv").read_text(encoding="utf-8-sig")
+    plain = open_source(table)
+    (table / "labels.csv").write_text(text.replace(",train,", ",Training ,").replace(",val,", ",VALIDATION,"))
+    source = open_source(table)
+    assert source == plain
+    assert source.split("Validation") == source.split("val")

@@ -146,3 +146,29 @@ def test_faulty_lists(voc: Path, name: str, text: str, told: str) -> None:
 def test_the_folder_above_is_not_taken_for_plain_pictures(voc: Path) -> None:
     with pytest.raises(DataError, match=r"give .*VOC2012"):
         open_source(voc.parent)
+
+
+def test_two_files_of_one_name_are_refused(voc: Path) -> None:
+    Image.new("RGB", (4, 3)).save(voc / "JPEGImages" / "a.png")
+    with pytest.raises(DataError, match=r"a\.png: a\.jpg has the same name"):
+        open_source(voc)
+
+
+def test_masks_are_found_whatever_the_case_of_their_ending(voc: Path) -> None:
+    (voc / "SegmentationClass" / "b.png").rename(voc / "SegmentationClass" / "b.PNG")
+    assert open_source(voc, task="mask").split("train")[0].mask == voc / "SegmentationClass" / "b.PNG"
+
+
+def test_masks_are_of_the_listed_classes_of_voc_and_that_is_said(voc: Path) -> None:
+    (voc / "ImageSets" / "Main" / "widget_train.txt").write_text("a 1\nb -1\nc -1\n")
+    assert open_source(voc, task="labels").classes == ("cat", "dog", "widget")
+    source = open_source(voc, task="mask")
+    assert source.mask_classes == ("background", "cat", "dog")
+    assert (source.mask_map[8], source.mask_map[12], source.mask_map[15]) == (1, 2, VOID)
+    assert "(cat, dog)" in source.remark
+    assert "void" in source.remark
+    assert open_source(voc, task="mask", classes=["cat"]).remark == ""
+    for path in (voc / "ImageSets" / "Main").glob("*_*.txt"):
+        path.unlink()
+    whole = open_source(voc, task="mask")
+    assert (len(whole.mask_classes), whole.remark) == (21, "")

@@ -8,19 +8,8 @@ from numpy.typing import NDArray
 
 from pretint.data.file_records import FileRecords, Lines
 from pretint.data.layouts.pictures import holds_pictures, is_of_ours, names_below
-from pretint.data.record import Source, pick
+from pretint.data.record import SPLITS, Source, pick
 from pretint.errors import OptionError
-
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""Names of folders that are splits, and what the splits are called."""
 
 
 def recognises(folder: Path) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from pretint.data.layouts import table
 from pretint.data.layouts.pictures import walk
 from pretint.data.reading import ids_to_classes, read_mask
-from pretint.data.record import VOID, Record, Source
+from pretint.data.record import VOID, Record, Source, split_name
 from pretint.errors import DataError, OptionError
 
 
@@ -46,28 +46,23 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
         name: Record(path.relative_to(folder).as_posix(), path, mask=masks.get(name))
         for name, path in _by_name(folder / "images").items()
     }
-    # Without a task the masks are not wanted, and so not opened.
-    ids = _read_classes(folder / "classes.txt") or _found_ids(list(masks.values()) if task else [])
+    by_csv = task == "labels" and table.recognises(folder)
+    read_masks = task is not None and not by_csv  # else they are not wanted, and so not opened
+    ids = _read_classes(folder / "classes.txt") or _found_ids(list(masks.values()) if read_masks else [])
     background = next(iter(ids.values()))
-    for name in classes or ():
+    of_masks = None if by_csv else classes
+    for name in of_masks or ():
         if name not in ids.values():
             raise OptionError(f"--classes {name}: {folder} knows {', '.join(ids.values())}")
-    names = (background, *(n for n in classes if n != background)) if classes else tuple(ids.values())
-    by_csv = task == "labels" and table.recognises(folder)
-    if (
-        task and not by_csv and len(names) > VOID
-    ):  # the 256th would have the index of void, the next ones that of others
+    names = (background, *(n for n in of_masks if n != background)) if of_masks else tuple(ids.values())
+    if read_masks and len(names) > VOID:  # the 256th would have the index of void, the next ones that of others
         raise DataError(
             f"{folder}: its masks have {len(names)} classes, and pretint can tell at most {VOID} apart, the background among them; "
             "choose some with --classes, or merge some in classes.txt"
         )
     left_out = VOID if other == "void" else 0
     mask_map = {VOID: VOID} | {i: names.index(name) if name in names else left_out for i, name in ids.items()}
-    splits = {
-        path.stem: _listed(path, records)
-        for path in sorted(folder.glob("*.txt"))
-        if path.stem not in ("classes", "all") and not path.stem.lower().startswith((".", "readme", "license"))
-    }
+    splits = _lists(folder, records)
     if table.tells_splits(folder):  # any other table is read for labels alone
         splits |= _tabled(folder, splits, records)
     splits["all"] = tuple(records.values())
@@ -75,6 +70,17 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     if task == "labels":
         shown, splits = _with_labels(folder, splits, classes, names, mask_map)
     return Source("masks", folder, shown, splits, names, mask_map)
+
+
+def _lists(folder: Path, records: dict[str, Record]) -> dict[str, tuple[Record, ...]]:
+    """The splits that lists beside the pictures tell."""
+    lists: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.txt")):
+        if path.stem in ("classes", "all") or path.stem.lower().startswith((".", "readme", "license")):
+            continue
+        if path.is_file() and (other := lists.setdefault(split_name(path.stem), path)) != path:
+            raise DataError(f"{path}: is a list of the same split as {other.name}; take one of them away")
+    return {name: _listed(path, records) for name, path in lists.items()}
 
 
 def _tabled(

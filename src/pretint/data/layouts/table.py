@@ -4,7 +4,7 @@ import csv
 import os
 from pathlib import Path
 
-from pretint.data.record import Record, Source
+from pretint.data.record import Record, Source, split_name
 from pretint.errors import DataError, OptionError
 
 
@@ -36,7 +36,7 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     """List the table's pictures in its order; see ``open_source``. Columns of other classes than the given are not looked at.
 
     Raises:
-        DataError: the table is malformed, names a file twice or one that is not there.
+        DataError: the table is malformed, names a file twice, one that is not there or one beside the folder.
         OptionError: a class without a column.
     """
     table = folder / "labels.csv"
@@ -44,33 +44,39 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     seen: set[str] = set()
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            columns = list(rows.fieldnames or ())
+            rows = csv.reader(file)
+            columns = next(rows, [])
             _refuse_separator(table, columns)
-            if "file" not in columns or len(set(columns)) < len(columns):
+            named = [column for column in columns if column]  # programs for tables leave empty columns at the right
+            if "file" not in named or len(set(named)) < len(named):
                 raise DataError(f'{table}: the first line must name the columns, "file" among them, each once')
-            found = tuple(c for c in columns if c not in ("file", "split"))
+            found = tuple(c for c in named if c not in ("file", "split"))
             for name in classes or ():
                 if name not in found:
                     raise OptionError(f"--classes {name}: {table} has the columns {', '.join(found)}")
             names = found if classes is None else classes
-            for row in rows:
+            for values in filter(any, rows):
                 where = f"{table}, line {rows.line_num}"
-                given = row["file"] or ""
+                row = dict(zip(columns, values, strict=False))
+                if row.get("") or any(values[len(columns) :]):
+                    raise DataError(f"{where}: holds a value that no column is named for; mend the table")
+                given = row.get("file", "")
                 # Normalised, else ./a.png would be a second picture beside a.png.
                 path, name = folder / given, os.path.normpath(given)
+                if (place := Path(name)).is_absolute() or place.parts[:1] == (os.pardir,):
+                    raise DataError(f"{where}: {given} is no path below {folder}; mend the table")
                 if name in seen or not path.is_file():
                     raise DataError(
                         f"{where}: {given} {'is named twice' if name in seen else 'is not there'}; mend the table"
                     )
                 seen.add(name)
                 for column in names:
-                    if row[column] not in ("0", "1"):
-                        raise DataError(f"{where}: the column {column} holds {row[column]!r}; it must be 0 or 1")
-                record = Record(Path(name).as_posix(), path, tuple(c for c in names if row[c] == "1"))
+                    if (value := row.get(column, "")) not in ("0", "1"):
+                        raise DataError(f"{where}: the column {column} holds {value!r}; it must be 0 or 1")
+                record = Record(place.as_posix(), path, tuple(c for c in names if row[c] == "1"))
                 splits["all"].append(record)
-                if row.get("split") not in (None, "", "all"):
-                    splits.setdefault(row["split"], []).append(record)
+                if (split := split_name(row.get("split", ""))) and split.lower() != "all":
+                    splits.setdefault(split, []).append(record)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{table}: this is no table in UTF-8 ({error}); save it as CSV") from None
     return Source("table", folder, names, {name: tuple(records) for name, records in splits.items()})

@@ -4,6 +4,7 @@ Labels come from ImageSets/Main/CLASS_SPLIT.txt where these lists exist, else fr
 "difficult" (0 in the lists) or not: it is in the picture.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 from pretint.data.reading import PICTURE_SUFFIXES
@@ -48,11 +49,12 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     Where a list stands under Main and under Segmentation, task "mask" takes the latter, else the former.
 
     Raises:
-        DataError: a list names a picture that is not there, or is malformed; nothing tells the labels of a class.
+        DataError: a list names a picture that is not there, or is malformed; two pictures or masks have one name; nothing tells the
+            labels of a class.
         OptionError: a class is none of VOC's and has no list under Main, or it is none of VOC's and task is "mask".
     """
-    pictures = {p.stem: p for p in _shown_files(folder / "JPEGImages") if p.suffix.lower() in PICTURE_SUFFIXES}
-    masks = {p.stem: p for p in _shown_files(folder / "SegmentationClass") if p.suffix == ".png"}
+    pictures = _by_stem(folder / "JPEGImages", PICTURE_SUFFIXES)
+    masks = _by_stem(folder / "SegmentationClass", {".png"})
     members, positives, of_classes = _main_lists(folder / "ImageSets" / "Main")
     names = classes or tuple(positives) or tuple(CLASSES)
     known = CLASSES if task == "mask" else list(positives) or CLASSES  # its masks have ids of its own classes alone
@@ -90,13 +92,29 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
     splits["all"] = tuple(records.values())
     mask_classes: tuple[str, ...] = ()
     mask_map: dict[int, int] = {}
+    remark = ""
     if masks:
-        mask_classes = ("background", *names)
+        outlined = [name for name in names if name in CLASSES] or CLASSES  # a list of another class has no id in masks
+        mask_classes = ("background", *outlined)
         left_out = VOID if other == "void" else 0
         mask_map = {0: 0, VOID: VOID} | {
-            n: names.index(name) + 1 if name in names else left_out for n, name in enumerate(CLASSES, start=1)
+            n: outlined.index(name) + 1 if name in outlined else left_out for n, name in enumerate(CLASSES, start=1)
         }
-    return Source("voc", folder, names, splits, mask_classes, mask_map)
+        if task == "mask" and not classes and len(outlined) < len(CLASSES):
+            remark = (
+                f"{folder}: the classes are those that have lists in ImageSets/Main ({', '.join(outlined)}); what its masks show of "
+                f"VOC's others is {'void' if other == 'void' else 'background'}, unless --classes names them"
+            )
+    return Source("voc", folder, names, splits, mask_classes, mask_map, remark)
+
+
+def _by_stem(folder: Path, endings: Collection[str]) -> dict[str, Path]:
+    """The files of a folder by their names without ending, which lists and masks go by."""
+    found: dict[str, Path] = {}
+    for path in _shown_files(folder):
+        if path.suffix.lower() in endings and (other := found.setdefault(path.stem, path)) != path:
+            raise DataError(f"{path}: {other.name} has the same name, so which one lists mean is not clear; rename one")
+    return found
 
 
 def _shown_files(folder: Path) -> list[Path]:
