@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import pretint.run_folder
 from pretint.errors import ResourceError, RunError
 from pretint.run_folder import RunFolder, checksum, write_atomically
-from tests.conftest import files_up_to
+from tests.conftest import environment, files_up_to
 
 
 @pytest.fixture
@@ -271,3 +273,26 @@ def test_a_lock_that_cannot_be_written_is_told(run: RunFolder) -> None:
     (run.path / "run.lock").mkdir()
     with pytest.raises(ResourceError, match=r"run\.lock: cannot be written"), run.locked():
         pass
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from pretint.run_folder import write_atomically
+content = sys.argv[2].encode() * 100_000
+for _ in range(30):
+    write_atomically(Path(sys.argv[1]), content)
+"""
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    """As a study that ends and a report of it: each file is one of theirs as a whole."""
+    path = tmp_path / "report.html"
+    path.write_bytes(b"a" * 100_000)
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, path, letter], env=environment()) for letter in "ab"]
+    while any(writer.poll() is None for writer in writers):
+        content = path.read_bytes()
+        assert len(content) == 100_000
+        assert len(set(content)) == 1
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]

@@ -64,8 +64,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def _beside(path: Path) -> Path:
-    """Where a file is written that takes the place of ``path``."""
-    return path.with_name(f".{path.name}.part")
+    """Where this process writes a file that takes the place of ``path``: two that write one page do not meet."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def begun(file: Path, name: str) -> bool:
+    """Whether a file is what a kill left of one that was to be called ``name``: nothing of anybody's."""
+    return file.name.startswith(f".{name}.") and file.name.endswith(".part")
 
 
 def write_left_out(path: Path, rows: Iterable[tuple[str, str, str]]) -> None:
@@ -188,10 +193,11 @@ class RunFolder:
             run.write_manifest(manifest)
             return run
         # A kill while the first run.json was written leaves its beginning: that is no file of anybody.
-        begun = _beside(path / MANIFEST)
-        if path.exists() and (not path.is_dir() or any(file != begun for file in path.iterdir())):
+        if path.exists() and (not path.is_dir() or not all(begun(file, MANIFEST) for file in path.iterdir())):
             raise RunError(f"--out {path}: exists and is not empty; choose another folder")
         make_folder(path)
+        for file in path.iterdir():
+            file.unlink()
         run = cls(path)
         run.write_manifest(manifest)
         return run
@@ -225,9 +231,12 @@ class RunFolder:
         """The content of run.json.
 
         Raises:
-            RunError: the file is damaged.
+            RunError: the file is damaged, or describes something else.
         """
-        return self._read_json(MANIFEST)
+        content = self._read_json(MANIFEST)
+        if not isinstance(content, dict):
+            raise RunError(f"{self.path / MANIFEST}: does not describe a run; restore it from a copy, or train again")
+        return content
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Replace run.json."""
@@ -250,12 +259,22 @@ class RunFolder:
             file.write(json.dumps(entry) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All lines of metrics.jsonl that are whole."""
+        """All lines of metrics.jsonl that are whole.
+
+        Raises:
+            RunError: one is damaged.
+        """
         path = self.path / "metrics.jsonl"
         if not path.exists():
             return []
         lines = path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines[:-1]]  # what stands after the last newline was cut off while writing
+        entries = []
+        for number, line in enumerate(lines[:-1], 1):  # what stands after the last newline was cut off while writing
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                raise RunError(f"{path}, line {number}: is damaged (not JSON); remove this line") from None
+        return entries
 
     def cut_metrics(self, step: int, scored: bool = True) -> None:
         """Drop what was written after a step: a resumed run writes it again. Scores of that step too, unless it was ``scored``."""

@@ -59,5 +59,11 @@ def run_of(source: str | Path) -> Path:
 
 
 def as_text(source: str | Path) -> str:
-    """A source as the text of an option; a path stays a path, whatever it is called."""
+    """A source as the text of an option; a path stays a path, whatever it is called.
+
+    Raises:
+        OptionError: it is an empty text, which as a path would be the current folder.
+    """
+    if source == "":
+        raise OptionError("the name of a run is empty; give it a value")
     return f"./{NAME}" if source == Path(NAME) else str(source)

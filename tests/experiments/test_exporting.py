@@ -238,3 +238,16 @@ def test_settings_are_used(coloring_run: Path, exported: Path, pictures: Path, t
         OptionError, match=r"--setting vivid: was not chosen for .*coloring yet; pretint export chooses"
     ):
         coloured(coloring_run, picture, tmp_path / "run", setting="vivid")
+
+
+def test_pictures_that_are_gone(pictures: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(pictures, tmp_path / "data"))
+    pretint.pretrain(data=data, out=tmp_path / "run", **PRETRAIN | {"epochs": 1, "validation": 4})
+    data.rename(tmp_path / "moved")
+    with pytest.raises(RunError, match=r"run: the pictures that it held out are not there.*name others with --tune"):
+        pretint.export(tmp_path / "run", tmp_path / "file.safetensors")
+
+
+def test_a_check_of_nothing_is_refused(coloring_run: Path, pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="add --half"):
+        pretint.export(coloring_run, tmp_path / "file.safetensors", check=pictures)

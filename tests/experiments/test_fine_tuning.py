@@ -12,9 +12,12 @@ import pretint
 from pretint.cli import main
 from pretint.commands.finetune import SCHEMA
 from pretint.commands.resolve import options_from_call
+from pretint.errors import TrainingError
 from pretint.experiments import fine_tuning
 from pretint.run_folder import RunFolder
+from pretint.tasks.classifier import Classifier
 from pretint.tasks.fine_tuning import FineTuning
+from pretint.tasks.segmentation import Segmenter
 from tests.experiments.tiny_runs import FINETUNE, PRETRAIN, arguments
 
 
@@ -212,3 +215,20 @@ def test_classification_on_some_of_the_class_folders(
     assert (told["training"], told["held_out"]) == (12, 4)
     scored = pretint.evaluate(out, data=data)
     assert (scored["pictures"], scored["trained_on_these"]) == (16, True)
+
+
+@pytest.mark.parametrize("task", ["multilabel", "segmentation"])
+def test_a_training_whose_network_gives_no_numbers_ends(
+    task: str, labelled: Path, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In eval mode, while its losses are numbers, as with moving averages that have overflowed."""
+    network = Classifier if task == "multilabel" else Segmenter
+    original = network.forward
+
+    def overflowed(self: Any, planes: torch.Tensor) -> torch.Tensor:
+        return original(self, planes) * (1.0 if self.training else torch.inf)
+
+    monkeypatch.setattr(network, "forward", overflowed)
+    options = FINETUNE | {"task": task, "epochs": 1, "validation": 4}
+    with pytest.raises(TrainingError, match=r"run: at step \d+ the network gives values that are not numbers"):
+        pretint.finetune(data=labelled if task == "multilabel" else masked, out=tmp_path / "run", **options)

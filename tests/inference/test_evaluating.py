@@ -18,7 +18,8 @@ from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 import pretint
 from pretint.cli import main
 from pretint.data.feed import Batch
-from pretint.errors import DataError
+from pretint.errors import DataError, WeightsError
+from pretint.inference.applying import picture_logits
 from pretint.inference.colorizing import TrainedColorizer
 from pretint.inference.evaluating import evaluate_task
 from pretint.inference.models import load_task
@@ -375,6 +376,27 @@ def test_pictures_that_were_trained_on(
     monkeypatch.chdir(data)
     assert pretint.evaluate(weights, data=".")["trained_on_these"]
     assert not pretint.evaluate(weights, data=shutil.copytree(data, tmp_path / "copy"))["trained_on_these"]
+
+
+def test_pictures_of_a_training_that_have_moved_cannot_be_told(masked: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(masked, tmp_path / "data"))
+    pretint.finetune(data=data, out=tmp_path / "run", **FINETUNE | {"epochs": 1})
+    moved = data.rename(tmp_path / "moved")
+    assert pretint.evaluate(tmp_path / "run", data=moved)["trained_on_these"] is None
+
+
+@pytest.mark.parametrize("run", ["multilabel_run", "segmentation_run"])
+def test_a_network_that_gives_no_numbers_is_not_scored(
+    run: str, request: pytest.FixtureRequest, labelled: Path, masked: Path
+) -> None:
+    model = load_task(request.getfixturevalue(run))
+    with torch.no_grad():
+        next(model.network.head.parameters()).fill_(torch.nan)
+    data = labelled if run == "multilabel_run" else masked
+    with pytest.raises(WeightsError, match="not numbers"):
+        evaluate_task(model, data, None, None, None)
+    with pytest.raises(WeightsError, match="not numbers"):  # as predict asks it
+        picture_logits(model, paint(0)[0], torch.device("cpu"))
 
 
 def test_pictures_that_were_pretrained_on(coloring_run: Path, pictures: Path, photos: Path) -> None:

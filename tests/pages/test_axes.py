@@ -32,3 +32,15 @@ def test_points_end_at_a_hundred():
     assert padded([0.0, 100.0], "linear", most=most_of("points")) == (-5, 100)
     assert padded([0.0, 50.0], "linear", most=most_of("points")) == (-2.5, 52.5)
     assert padded([0.0, 100.0], "linear", most=most_of("PSNR, dB")) == (-5, 105)
+
+
+def test_nothing_has_no_sign():
+    assert short_number(-0.0) == "0"
+    assert [label for _, label in linear_ticks(-0.4, 0.4) if float(label.replace("−", "-")) == 0] == ["0.0"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(12345.1, 12345.9), (0.1234561, 0.1234569)])
+def test_ticks_that_lie_close_are_told_apart(low, high):
+    ticks = linear_ticks(low, high)
+    assert len({label for _, label in ticks}) == len(ticks) > 2
+    assert all(abs(float(label) - value) < (high - low) / 50 for value, label in ticks)

@@ -57,3 +57,21 @@ def test_groups_hold_a_bar_a_series_in_its_colour():
     assert root[1].text == "cat, scratch: 0.2; cat, cGAN: 0.3; dog, scratch: 0.4; dog, cGAN: no value"
     with pytest.raises(ValueError, match="2 values"):
         group_chart(["cat", "dog"], [Series(name="a", values=[1.0])], title="AP")
+
+
+def test_long_names_keep_what_tells_them_apart():
+    arms = [f"photos-of-fifteen-thousand-pictures-of-all-kinds, {share} %" for share in (10, 100)]
+    found = texts(bar_chart([Bar(name=name, value=1.0) for name in arms], title="Gain"))
+    assert len({text for text in found if "…" in text}) == 2
+    assert any(text.endswith(", 10 %") for text in found)
+
+
+def test_many_series_look_different():
+    series = [Series(name=f"arm{i}", values=[1.0]) for i in range(2 * len(COLOURS))]
+    constant = Series(name="constant predictor", values=[0.5], apart=True)
+    svg = group_chart(["cat"], [*series, constant], title="By class")
+    looks = [
+        tuple((key, rect.get(key)) for key in ("fill", "fill-opacity", "stroke"))
+        for rect in ET.fromstring(svg).iter(f"{SVG}rect")
+    ]
+    assert len(set(looks)) == len(looks) == len(series) + 1

@@ -116,8 +116,8 @@ def test_the_document_is_whole(out):
     bars = charts["mean IoU, segmentation"]
     assert (bars["bars"][1], bars["reference"]) == ({"name": "pretrained", "value": 35.0}, 10.0)
     classes = charts["Average precision by class, multilabel"]
-    assert classes["series"][0] == {"name": "scratch", "values": [40.0, 50.0]}
-    assert classes["series"][2] == {"name": "constant predictor", "values": [10.0, None]}
+    assert classes["series"][0] == {"name": "scratch", "values": [40.0, 50.0], "apart": False}
+    assert classes["series"][2] == {"name": "constant predictor", "values": [10.0, None], "apart": True}
     losses = charts["Loss of the network, segmentation"]["lines"]
     assert losses == [{"name": arm, "x": [1], "y": [0.5]} for arm in ("scratch", "pretrained")]
     (colours,) = made["sections"][1]["tables"]

@@ -101,3 +101,10 @@ def test_all_of_it_makes_a_page(run, tmp_path):
     text = (tmp_path / "out" / "page.html").read_text()
     assert text.count("<svg") == 4
     assert text.count('src="data:image/jpeg') == 1
+
+
+def test_random_weights_that_stay_so_are_called_so(tmp_path):
+    loaded = {"init": "random-frozen", "loaded": 0, "total": 1200, "share": 0.0, "parts": []}
+    run = RunFolder.create(tmp_path / "run", {"kind": "finetune", "options": {}, "loaded": loaded})
+    told = dict(facts(run))["Weights at the start"]
+    assert told == "random, and frozen: none of 1,200 parameters loaded"

@@ -171,6 +171,18 @@ def test_series_differ_without_colour():
     assert len({p.get("stroke-dasharray") for p in lines}) == 4
 
 
+def test_many_series_differ_without_markers():
+    """Of more points than get markers."""
+    xs = list(range(60))
+    many = [Line(name=f"run{i}", x=xs, y=[float(x + i) for x in xs]) for i in range(3 * len(COLOURS))]
+    looks = [
+        (path.get("stroke"), path.get("stroke-dasharray"))
+        for path in ET.fromstring(line_chart(many, title="Losses")).findall(f"{SVG}path")
+        if path.get("stroke") in COLOURS and "h26" not in path.get("d")
+    ]
+    assert len(set(looks)) == len(looks) == len(many)
+
+
 def test_long_legends_wrap():
     names = [f"an arm with a long name, number {n}" for n in range(5)]
     svg = line_chart([Line(name=name, x=[0, 1], y=[0, 1]) for name in names], title="five")

@@ -260,6 +260,17 @@ def test_probes_at_several_depths_are_drawn_over_the_depth(tmp_path):
     ]  # with the rows of what is compared to
 
 
+def test_bars_of_probes_tell_their_depth(tmp_path):
+    content = study(fractions=[1.0], modes=["linear"])
+    found = [d for d in content["differences"] if d["fraction"] == 1.0]
+    content["differences"] = [d | {"mode": "linear", "depth": depth} for d in found for depth in (8, 16)]
+    reader, document = page_of(write_study(tmp_path / "study", content))
+    names = {f"{arm}, 100 %, linear, stride {depth}" for arm in ("cgan", "l1") for depth in (8, 16)}
+    assert {bar["name"] for bar in section(document, "Did pretraining help?")["charts"][0]["bars"]} == names
+    assert names <= set(reader.texts("text"))
+    assert "The seeds repeat the choice of the labelled pictures." in section(document, "How it was made")["text"][0]
+
+
 def test_without_fine_tunings_the_first_mode_that_has_any_is_told(tmp_path):
     whole = study()
     probes = {
@@ -287,3 +298,44 @@ def test_what_is_no_study_is_refused_by_name(tmp_path, content, words):
     with pytest.raises(RunError, match=words) as caught:
         study_document(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_a_constant_predictor_within_the_intervals_is_drawn(tmp_path):
+    """Far below all scores, but not below what their intervals reach down to."""
+    content = study()
+    for row in content["table"]:
+        row |= {"low": row["mean"] - 0.3, "high": row["mean"] + 0.3}
+    _, document = page_of(write_study(tmp_path / "study", content))
+    (chart,) = section(document, "Scores")["charts"]
+    assert chart["reference"] == 7.0
+    assert "below the chart" not in chart["caption"]
+
+
+def test_means_over_pretrainings_are_said_to_be(folder, tmp_path):
+    """Where seeds share several pretrainings, the intervals are over these."""
+    _, document = page_of(folder)
+    assert "over pretrainings" not in section(document, "Scores")["charts"][0]["caption"]
+    content = study(seeds=[0, 1, 2, 3])  # l1 has three pretrainings
+    _, document = page_of(write_study(tmp_path / "study", content))
+    for words in (section(document, "Scores")["charts"][0]["caption"], document["notes"][0]):
+        assert "over pretrainings where seeds share several" in words
+
+
+def test_curves_are_of_one_repetition_whatever_its_seed(tmp_path):
+    content = study()
+    for cell in content["cells"]:
+        if cell["arm"] == "cgan":
+            cell["seed"] += 100
+            cell["key"] += "-late"
+    _, document = page_of(write_study(tmp_path / "study", content))
+    training = section(document, "Training")
+    assert [line["name"] for line in training["charts"][0]["lines"]] == list(ARMS)
+    assert training["text"] == [
+        "One fine-tuning an arm: seed 0 of scratch and l1; seed 100 of cgan, 100 % of the labels."
+    ]
+
+
+def test_an_arm_is_named_once_in_its_check(tmp_path):
+    checks = [{"name": "near copies, cgan", "state": "ok", "words": "cgan: no test picture is one."}]
+    _, document = page_of(write_study(tmp_path / "study", study(checks=checks)))
+    assert section(document, "Checks")["findings"][0]["text"] == "Near copies: cgan: no test picture is one."

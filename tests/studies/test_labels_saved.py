@@ -47,7 +47,6 @@ def test_with_two_fractions_the_line_over_the_logarithm():
     # Half-way between 0.5 and 0.7 on the line from 0.1 to 1 is the root of 0.1.
     saved = labels_saved([0.1, 1], [0.60, 0.61, 0.59], [[0.50, 0.51, 0.49], [0.70, 0.71, 0.69]])
     assert saved.fraction == pytest.approx(0.1**0.5, rel=1e-3)
-    assert saved.times == pytest.approx(10**0.5, rel=1e-3)
     assert (saved.low, saved.high) == (0.1, 1.0)
     assert saved.words == (
         "with 32 % of the labels, the arm scores what scratch scores with all (95 % interval 10 % to 100 %; nothing was "
@@ -75,7 +74,7 @@ def test_ends_are_open_where_a_t_test_cannot_tell(seed):
 
 def test_never_reached():
     saved = labels_saved(FIVE, [0.9, 0.91, 0.92], np.tile([0.5, 0.51, 0.52], (5, 1)) + 0.1 * FIVE[:, None])
-    assert (saved.fraction, saved.low, saved.high, saved.times) == (None, 1.0, None, None)
+    assert (saved.fraction, saved.low, saved.high) == (None, 1.0, None)
     says = (
         "even with all labels, the arm scores less than what scratch scores with all (95 % interval: at least 100 %)."
     )

@@ -71,7 +71,7 @@ def colorize(
     """
     options = ColorizeOptions(
         paths=positional.as_paths(paths),
-        out=Path(out),
+        out=positional.as_path(out),
         model=as_text(model),
         setting=setting,
         samples=samples,

@@ -51,7 +51,9 @@ def embed(
     Raises:
         PretintError: no pictures, no such run or depth, or features in ``out`` already.
     """
-    options = EmbedOptions(run=as_text(run), paths=positional.as_paths(paths), out=Path(out), depth=str(depth))
+    options = EmbedOptions(
+        run=as_text(run), paths=positional.as_paths(paths), out=positional.as_path(out), depth=str(depth)
+    )
     return _run(options, quiet=True)
 
 

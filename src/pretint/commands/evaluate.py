@@ -12,6 +12,7 @@ from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.recipe import check_choices
 from pretint.shipped import as_text
+from pretint.terminal import counted
 
 WIDE = 112
 """Columns of a terminal that the table of a colorizer fits into with its ranges; a number that is cut would be another number."""
@@ -61,7 +62,9 @@ def evaluate(
     Raises:
         PretintError: the run or the data are not right.
     """
-    options = EvaluateOptions(run=as_text(run), data=Path(data), split=split, layout=layout, setting=setting)
+    options = EvaluateOptions(
+        run=as_text(run), data=positional.as_path(data), split=split, layout=layout, setting=setting
+    )
     return _run(options, quiet=True)
 
 
@@ -73,7 +76,7 @@ def command(arguments: Sequence[str]) -> None:
     if any(left_out.values()):
         from pretint.inference.evaluating import SMALLEST
 
-        grey, small = f"{left_out['grey']} grey pictures", f"{left_out['small']} below {SMALLEST} pixels a side"
+        grey, small = counted(left_out["grey"], "grey picture"), f"{left_out['small']} below {SMALLEST} pixels a side"
         print(f"left out of the scores: {grey}, {small}", file=sys.stderr)
     if options.json:
         print(json.dumps(result, indent=2))
@@ -120,7 +123,7 @@ def _tables(result: dict[str, Any], ranges: bool) -> list[Any]:
     """The result as tables for a terminal; with or without the ranges over pictures."""
     from rich.table import Table
 
-    title = f"{result['pictures']} pictures ({result['split']})"
+    title = f"{counted(result['pictures'], 'picture')} ({result['split']})"
     if "model" in result:
         columns = ("PSNR dB", "SSIM", "AUC of ab", "balanced", "colourfulness")
         means = "mean (min to max)" if ranges else "means; --json has the ranges over pictures"

@@ -10,6 +10,7 @@ import tyro
 
 from pretint.commands import positional
 from pretint.commands.resolve import plain_options
+from pretint.errors import OptionError
 from pretint.shipped import as_text
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ class ExportOptions:
     check: Path | None = None
     """Photos on which half precision is checked; where not given, those that choose the settings."""
 
+    def __post_init__(self) -> None:
+        if self.check and not self.half:
+            raise OptionError(f"--check {self.check}: is for half precision; add --half, or leave it out")
+
 
 def export(
     run: str | Path,
@@ -54,8 +59,10 @@ def export(
     Raises:
         PretintError: the run, the pictures or the file are not right, or half precision costs more than 0.1 dB.
     """
-    tune, check = (None if one is None else Path(one) for one in (tune, check))
-    return _run(ExportOptions(run=as_text(run), out=Path(out), half=half, tune=tune, check=check), quiet=True)
+    tune, check = (None if one is None else positional.as_path(one) for one in (tune, check))
+    return _run(
+        ExportOptions(run=as_text(run), out=positional.as_path(out), half=half, tune=tune, check=check), quiet=True
+    )
 
 
 def command(arguments: Sequence[str]) -> None:

@@ -17,13 +17,21 @@ Pictures = Annotated[
 ]
 
 
+def as_path(given: str | Path) -> Path:
+    """A path, as a Python call may name it.
+
+    Raises:
+        OptionError: it is an empty text, which as a path would be the current folder.
+    """
+    if given == "":
+        raise OptionError("one of the paths is empty; give it a value, or leave it out")
+    return Path(given)
+
+
 def as_paths(given: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
     """One path or several, as a Python call may name them.
 
     Raises:
-        OptionError: one is an empty text, which as a path would be the current folder.
+        OptionError: one is an empty text.
     """
-    paths = [given] if isinstance(given, str | Path) else given
-    if "" in paths:
-        raise OptionError("one of the paths is empty; give it a value, or leave it out")
-    return tuple(map(Path, paths))
+    return tuple(map(as_path, [given] if isinstance(given, str | Path) else given))

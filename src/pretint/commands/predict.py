@@ -45,7 +45,9 @@ def predict(
     Raises:
         PretintError: no pictures, a run that is no fine-tuning, or results in ``out`` already.
     """
-    options = PredictOptions(run=as_text(run), paths=positional.as_paths(paths), out=Path(out), overwrite=overwrite)
+    options = PredictOptions(
+        run=as_text(run), paths=positional.as_paths(paths), out=positional.as_path(out), overwrite=overwrite
+    )
     return _run(options, quiet=True)
 
 

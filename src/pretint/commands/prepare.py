@@ -87,7 +87,7 @@ def prepare(
         Interrupted: stopped by a signal; finished shards are kept.
     """
     options = PrepareOptions(
-        data=positional.as_paths(data), out=Path(out), size=size, format=format, quality=quality, split=split,
+        data=positional.as_paths(data), out=positional.as_path(out), size=size, format=format, quality=quality, split=split,
         layout=layout, shard_mb=shard_mb, workers=workers, most_broken=most_broken, resume=resume,
     )  # fmt: skip
     return _run(options, quiet=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pretint.commands import finetune, positional, pretrain
 from pretint.commands.resolve import command_line, plain_options
-from pretint.errors import OptionError
+from pretint.errors import OptionError, PretintError
 from pretint.shipped import NAME, as_text, run_of
 
 
@@ -47,7 +47,7 @@ def report(paths: str | Path | Sequence[str | Path], *, out: str | Path | None =
         PretintError: a folder is none of a run, a study or a demo, or ``out`` does not fit.
     """
     chosen = [paths] if isinstance(paths, str | Path) else paths
-    return _run(ReportOptions(paths=tuple(map(as_text, chosen)), out=None if out is None else Path(out)))
+    return _run(ReportOptions(paths=tuple(map(as_text, chosen)), out=None if out is None else positional.as_path(out)))
 
 
 def command(arguments: Sequence[str]) -> None:
@@ -58,7 +58,7 @@ def command(arguments: Sequence[str]) -> None:
 def _run(options: ReportOptions) -> Path:
     from pretint.pages.building import build
 
-    return build(list(map(run_of, options.paths)), options.out, _command_of)
+    return build(list(map(run_of, options.paths)), options.out, _command_of, options.paths)
 
 
 def _command_of(manifest: Mapping[str, Any]) -> str | None:
@@ -66,5 +66,5 @@ def _command_of(manifest: Mapping[str, Any]) -> str | None:
     schema = {"pretrain": pretrain.SCHEMA, "finetune": finetune.SCHEMA}.get(manifest.get("kind", ""))
     try:
         return command_line(schema, manifest["options"]) if schema else None
-    except (OptionError, KeyError):
+    except (PretintError, KeyError):  # what it was initialized from may be gone, or damaged
         return None

@@ -129,14 +129,19 @@ def held_out_pictures(run: RunFolder) -> Sequence[Record]:
     """The pictures that a pretraining held out; none where it held out none.
 
     Raises:
-        RunError: its pictures are not what they were.
-        DataError: its folders are gone.
+        RunError: its pictures are gone, or not what they were.
     """
     manifest = run.manifest
     options = manifest["options"]
     if not options["validation"]:
         return ()
-    training, held_out = parted(without_left_out(listed(manifest), run.path), options)
+    try:
+        pool = listed(manifest)
+    except DataError as error:
+        raise RunError(
+            f"{run.path}: the pictures that it held out are not there any more ({error}); name others with --tune"
+        ) from error
+    training, held_out = parted(without_left_out(pool, run.path), options)
     if fingerprint(training, held_out) != manifest["data"]["fingerprint"]:
         raise RunError(
             f"{run.path}: its pictures have changed since it was trained, so those it held out are not known; "

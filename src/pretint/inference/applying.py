@@ -13,6 +13,7 @@ from pretint.data.feed import Batch
 from pretint.data.reading import read_rgb
 from pretint.data.views import ViewOptions, side_to_decode, view
 from pretint.inference.models import TaskModel
+from pretint.tasks.task import finite
 
 
 def read_picture(model: TaskModel, path: Path) -> NDArray[np.uint8]:
@@ -32,6 +33,9 @@ def picture_logits(model: TaskModel, rgb: NDArray[np.uint8], device: torch.devic
     """Logits of a picture (H, W, 3): (1, K) for labels, (1, K, H, W) at the picture's own size for masks.
 
     Masks are wanted for the whole picture, so it is squashed to the network's square whatever the crop of the training.
+
+    Raises:
+        WeightsError: they are not numbers.
     """
     options = model.trained.options
     how = ViewOptions(**options["view"]).evaluation()
@@ -39,7 +43,7 @@ def picture_logits(model: TaskModel, rgb: NDArray[np.uint8], device: torch.devic
         how = replace(how, crop="squash")
     seen, _ = view(rgb, None, options["size"], how, None)
     batch = Batch.of_one(seen).to(device)
-    logits: Tensor = model.network(batch.planes(model.network.backbone.planes)).float()
+    logits = finite(model.network(batch.planes(model.network.backbone.planes)).float())
     if model.task.target == "mask":
         logits = F.interpolate(logits, size=rgb.shape[:2], mode="bilinear", align_corners=False)
     return logits.cpu()

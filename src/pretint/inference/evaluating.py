@@ -29,7 +29,7 @@ from pretint.metrics.ab_error import auc
 from pretint.metrics.image import colourfulness, colourfulness_difference, psnr, ssim
 from pretint.metrics.meters import BalancedAreaMeter, RunningMeter
 from pretint.pretexts.pretext import Decoding
-from pretint.tasks.task import ScoreMeter
+from pretint.tasks.task import ScoreMeter, finite
 
 SMALLEST = 11
 """Sides in pixels of the smallest picture that SSIM's window fits into."""
@@ -244,7 +244,7 @@ def _predict(model: TaskModel, batch: Batch, device: torch.device) -> NDArray[An
     backbone = model.network.backbone
     if batch.mask is None:
         batch = batch.to(device)
-        return model.task.prediction(model.network(batch.planes(backbone.planes)))
+        return model.task.prediction(finite(model.network(batch.planes(backbone.planes))))
     return model.task.prediction(picture_logits(model, batch.rgb[0].permute(1, 2, 0).numpy(), device))
 
 

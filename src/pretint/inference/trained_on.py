@@ -52,8 +52,7 @@ def trained_on(trained: Trained, data: Source, records: Sequence[Record]) -> boo
 
     Returns:
         None where it cannot be told: of an exported file, which does not say where its pictures lay, of weights of a run whose
-        pictures were named relative to who knows where, and where the pictures lie among those of the training, whose list cannot
-        be read any more.
+        pictures were named relative to who knows where, and where the folder of the training or its list is not there any more.
     """
     if trained.description.get("exported"):
         return None
@@ -62,6 +61,8 @@ def trained_on(trained: Trained, data: Source, records: Sequence[Record]) -> boo
     if not all(path.is_absolute() for path in named):
         return None
     folders = [path.resolve() for path in named]
+    if not all(path.is_dir() for path in folders):
+        return None
     if not any(here.is_relative_to(one) or one.is_relative_to(here) for one in folders):
         return False
     try:

@@ -62,7 +62,10 @@ def linear_ticks(low: float, high: float, whole: bool = False) -> list[tuple[flo
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     values = [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
     large = max(abs(low), abs(high)) >= 1e4 or decimals > 5
-    return [(v, short_number(v) if large else f"{v:.{decimals}f}".replace("-", "−")) for v in values]
+    labels = [short_number(v) for v in values] if large else []
+    if len(set(labels)) < len(values):  # four digits do not tell them apart, or fewer do
+        labels = [f"{v or 0.0:.{decimals}f}".replace("-", "−") for v in values]
+    return list(zip(values, labels, strict=True))
 
 
 def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
@@ -78,6 +81,7 @@ def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
 
 def short_number(value: float) -> str:
     """Four digits, with k and M for thousands and millions."""
+    value = value or 0.0  # no minus before a zero
     size = abs(value)
     if not math.isfinite(value):
         text = "no value"

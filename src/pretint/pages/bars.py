@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from pretint.pages.axes import Axis, most_of, padded, short_number
 from pretint.pages.elements import (
-    COLOURS,
     LETTER,
+    NEUTRAL,
     WIDTH,
     dot,
+    filling,
     grid,
     interval_text,
     legend,
@@ -21,7 +22,7 @@ from pretint.pages.elements import (
     words,
 )
 
-MOST_LETTERS = 36  # of a name beside its bar; a longer one is cut
+MOST_LETTERS = 36  # of a name beside its bar; a longer one is cut in the middle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,8 @@ class Series:
 
     name: str
     values: Sequence[float]
+    apart: bool = False
+    """It is none of those that are compared, such as a constant predictor, and looks so."""
 
 
 def bar_chart(
@@ -80,8 +83,8 @@ def bar_chart(
     if not bars:
         parts.append(words((left + right) / 2, (top + bottom) / 2 + 4, "no data", anchor="middle"))
     for number, (bar, text) in enumerate(zip(bars, numbers, strict=True)):
-        colour = COLOURS[(number if bar.colour is None else bar.colour) % len(COLOURS)]
-        parts += _draw_bar(bar, text, axis, top + row * (number + 0.5), colour)
+        look = filling(number if bar.colour is None else bar.colour)
+        parts += _draw_bar(bar, text, axis, top + row * (number + 0.5), look)
     parts.append(rule(axis.place(0), top, axis.place(0), bottom))
     if reference is not None:
         place = axis.place(reference)
@@ -116,7 +119,8 @@ def group_chart(groups: Sequence[str], series: Sequence[Series], *, title: str, 
     bottom = top + row * max(len(groups), 1)
     values = [value for one in series for value in one.values if math.isfinite(value)]
     axis = Axis(*padded([0.0, *values], "linear", most=most_of(value_label)), _left(groups), WIDTH - 16)
-    parts = [words(WIDTH / 2, 18, title, anchor="middle", bold=True), *legend(rows, boxes=True)]
+    looks = [f'fill="{NEUTRAL}" fill-opacity="0.35"' if one.apart else filling(n) for n, one in enumerate(series)]
+    parts = [words(WIDTH / 2, 18, title, anchor="middle", bold=True), *legend(rows, boxes=looks)]
     parts += grid(axis, top, bottom)
     parts.append(words((axis.start + axis.end) / 2, bottom + 38, value_label, anchor="middle"))
     said = []
@@ -128,7 +132,7 @@ def group_chart(groups: Sequence[str], series: Sequence[Series], *, title: str, 
             said.append(told)
             if math.isfinite(one.values[place]):
                 middle = start + thick * (number + 0.5)
-                parts.append(swatch(axis, one.values[place], middle, thick - 1, COLOURS[number % len(COLOURS)], told))
+                parts.append(swatch(axis, one.values[place], middle, thick - 1, looks[number], told))
     parts.append(rule(axis.place(0), top, axis.place(0), bottom))
     return svg_element(bottom + 48, title, "; ".join(said) or "no data", parts)
 
@@ -139,15 +143,17 @@ def _left(names: Sequence[str]) -> float:
 
 
 def _cut(name: str) -> str:
-    return name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
+    """What tells names apart stands as often at the end as at the beginning."""
+    end = MOST_LETTERS // 2
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1 - end]}…{name[-end:]}"
 
 
-def _draw_bar(bar: Bar, text: str, axis: Axis, middle: float, colour: str) -> Iterator[str]:
+def _draw_bar(bar: Bar, text: str, axis: Axis, middle: float, look: str) -> Iterator[str]:
     told = f"{bar.name}: {text}"
     yield words(axis.start - 8, middle + 4, _cut(bar.name), anchor="end")
     yield words(axis.end + 8, middle + 4, text)
     if math.isfinite(bar.value):
-        yield swatch(axis, bar.value, middle, 16, colour, told)
+        yield swatch(axis, bar.value, middle, 16, look, told)
     yield from (dot(axis.place(value), middle, "currentColor") for value in bar.dots if math.isfinite(value))
     if _bounded(bar):
         yield whisker(axis.place(bar.low or 0), middle, axis.place(bar.high or 0), middle, "currentColor")

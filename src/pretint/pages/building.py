@@ -17,13 +17,19 @@ DOCUMENT = "report.json"
 """The document of a report that a demo keeps beside its page."""
 
 
-def build(paths: Sequence[Path], out: Path | None, command_of: Callable[[Mapping[str, Any]], str | None]) -> Path:
+def build(
+    paths: Sequence[Path],
+    out: Path | None,
+    command_of: Callable[[Mapping[str, Any]], str | None],
+    named: Sequence[str] = (),
+) -> Path:
     """Write the page of some folders; gives back its path.
 
     Args:
         paths: folders of runs; or one folder of a study or a demo. A folder that holds runs stands for them.
         out: the page; where not given, report.html in the folder, which then must be the only one.
         command_of: the command that makes a run again, from its run.json; None where it is not known.
+        named: the paths as they were given, where that is otherwise, such as by the name of the shipped model.
     Raises:
         OptionError: --out does not fit.
         RunError: a folder holds none of these, or is damaged.
@@ -35,7 +41,7 @@ def build(paths: Sequence[Path], out: Path | None, command_of: Callable[[Mapping
     if not alone:
         runs = list({run.resolve(): run for path in paths for run in _runs(path)}.values())
         known = [command_of(run_folder.RunFolder.open(run).manifest) for run in runs]
-        written = ["pretint", "report", *map(str, paths), *(["--out", str(out)] if out else [])]
+        written = ["pretint", "report", *(named or map(str, paths)), *(["--out", str(out)] if out else [])]
         again = [*filter(None, known), shlex.join(written)]
         document = runs_document(runs, again)
     elif _is_demo(alone[0]):

@@ -14,6 +14,7 @@ from pretint.pages.facts import facts, shown_environment
 from pretint.pages.images import Row, picture_grid, write_png
 from pretint.pages.progress import progress_grid, progress_words
 from pretint.pages.scores import (
+    CONSTANT,
     POINTS,
     class_chart,
     class_table,
@@ -126,7 +127,7 @@ def _transfer(
         constant = arms["scratch"]["constant"]
         columns = whole_scores(constant)
         rows = [
-            ["constant predictor", "", *(in_points(column, constant[column]) for column in columns)],
+            [CONSTANT, "", *(in_points(column, constant[column]) for column in columns)],
             *(
                 [arm, _loaded(out, task, arm), *(in_points(column, result["scores"][column]) for column in columns)]
                 for arm, result in arms.items()
@@ -148,11 +149,11 @@ def _transfer(
                 "bars": [{"name": arm, "value": in_points(score, arms[arm]["scores"][score])} for arm in arms],
                 "value_label": labelled(score),
                 "reference": in_points(score, constant[score]),
-                "reference_name": "constant predictor",
+                "reference_name": CONSTANT,
             }
         )
         for by in scores_by_class(constant):
-            classes = {arm: result["scores"][by] for arm, result in arms.items()} | {"constant predictor": constant[by]}
+            classes = {arm: result["scores"][by] for arm, result in arms.items()} | {CONSTANT: constant[by]}
             tables.append(class_table(by, classes, where=f", {task}"))
             charts.append(class_chart(by, classes, where=f", {task}"))
         runs = {arm: RunFolder.open(out / f"{task}-{arm}") for arm in arms}

@@ -1,16 +1,31 @@
 """Elements of charts as SVG text: strokes, markers, words, and the <svg> around them. Loads no torch."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from pretint.pages.axes import Axis, short_number
 
+NEUTRAL = "currentColor"
+"""Of what is no series, such as a constant predictor."""
 COLOURS = ("#2878c8", "#cc5a0a", "#128a62", "#b8559b", "#8a6d1c", "#7a66d0")  # 3:1 or more on white and on #121212
 DASHES = ("", "7 4", "2 3", "10 3 2 3", "5 2", "1 4")
 WIDTH, HEIGHT = 640, 360  # units of the viewBox; the page scales them
 LETTER = 6.6  # mean width of a letter at the font size below
 FONT = 12
+
+
+def dash_of(number: int) -> str:
+    """The dash of a series: from the seventh on, whose colour is that of the first, another than the first's."""
+    return DASHES[(number + number // len(COLOURS)) % len(DASHES)]
+
+
+def filling(number: int) -> str:
+    """The look of a series' bars: from the seventh on, whose colour is that of the first, outlined."""
+    colour = COLOURS[number % len(COLOURS)]
+    if number // len(COLOURS) % 2 == 0:
+        return f'fill="{colour}" fill-opacity="0.75"'
+    return f'fill="{colour}" fill-opacity="0.2" stroke="{colour}"'
 
 
 def marker(x: float, y: float, number: int) -> str:
@@ -30,12 +45,12 @@ def dot(x: float, y: float, colour: str) -> str:
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="{colour}" fill-opacity="0.55"/>'
 
 
-def swatch(axis: Axis, value: float, middle: float, thick: float, colour: str, told: str) -> str:
-    """A horizontal bar from zero; it tells its numbers when pointed at."""
+def swatch(axis: Axis, value: float, middle: float, thick: float, look: str, told: str) -> str:
+    """A horizontal bar from zero; it tells its numbers when pointed at. ``look``: see ``filling``."""
     start, end = sorted((axis.place(0), axis.place(value)))
     return (
         f'<g><title>{clean(told)}</title><rect x="{start:.1f}" y="{middle - thick / 2:.1f}" width="{end - start:.1f}" '
-        f'height="{thick:g}" fill="{colour}" fill-opacity="0.75"/></g>'
+        f'height="{thick:g}" {look}/></g>'
     )
 
 
@@ -91,15 +106,15 @@ def legend_rows(names: list[str]) -> list[list[tuple[int, str, float]]]:
     return rows
 
 
-def legend(rows: list[list[tuple[int, str, float]]], *, boxes: bool = False) -> Iterator[str]:
-    """Entries with the line and marker of their series, or with boxes where the series are bars."""
+def legend(rows: list[list[tuple[int, str, float]]], *, boxes: Sequence[str] = ()) -> Iterator[str]:
+    """Entries with the line and marker of their series, or with boxes of the given looks where the series are bars."""
     for row, entries in enumerate(rows):
         middle = 36 + 18 * row
         for number, name, left in entries:
-            dash = DASHES[number % len(DASHES)]
+            dash = dash_of(number)
             colour = COLOURS[number % len(COLOURS)]
             if boxes:
-                yield f'<path d="M{left + 14:.1f} {middle - 5}h12v10h-12z" fill="{colour}" fill-opacity="0.75"/>'
+                yield f'<path d="M{left + 14:.1f} {middle - 5}h12v10h-12z" {boxes[number]}/>'
                 yield words(left + 32, middle + 4, name)
                 continue
             yield (

@@ -87,7 +87,8 @@ def _loaded(loaded: dict[str, Any] | None) -> str | None:
     if loaded is None:
         return None
     if not loaded["loaded"]:
-        return f"from scratch: none of {loaded['total']:,} parameters loaded"
+        how = "random, and frozen" if loaded.get("init") == "random-frozen" else "from scratch"
+        return f"{how}: none of {loaded['total']:,} parameters loaded"
     return (
         f"{loaded['share']:.1%} of {loaded['total']:,} parameters from {Path(loaded['init']).name} "
         f"({' and '.join(loaded['parts'])})"

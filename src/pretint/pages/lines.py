@@ -14,11 +14,11 @@ from typing import Literal
 from pretint.pages.axes import Axis, Scale, most_of, padded, short_number
 from pretint.pages.elements import (
     COLOURS,
-    DASHES,
     HEIGHT,
     LETTER,
     WIDTH,
     clean,
+    dash_of,
     dot,
     grid,
     interval_text,
@@ -169,7 +169,7 @@ def _draw_line(
             yield f'<path d="{outline(edge)}Z" fill="{colour}" fill-opacity="0.18"/>'
         else:
             yield from (whisker(x, low, x, high, colour) for x, low, high in bounded)
-        dash = f' stroke-dasharray="{DASHES[number % len(DASHES)]}"' if number % len(DASHES) else ""
+        dash = f' stroke-dasharray="{dash_of(number)}"' if dash_of(number) else ""
         places = [(x_axis.place(p.x), y_axis.place(p.y)) for p in run]
         yield f'<path d="{outline(places)}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
     there = [p for p in points if p is not None]

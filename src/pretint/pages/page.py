@@ -14,7 +14,7 @@ document (every part but title and verdict may be left out), so that whatever is
                               {"kind": "bars", "title": str, "bars": [{"name", "value", "low", "high", "dots",
                                "colour": int}],
                                "value_label", "reference", "reference_name", "caption"},
-                              {"kind": "groups", "title": str, "groups": [str], "series": [{"name", "values"}],
+                              {"kind": "groups", "title": str, "groups": [str], "series": [{"name", "values", "apart": bool}],
                                "value_label", "caption"}],
                    "images": [{"path": str, "alt": str, "caption": str} or
                               {"uri": "data:image/...", "size": (width, height), "alt": str, "caption": str}]}],
@@ -214,7 +214,10 @@ def _bars(chart: Mapping[str, Any]) -> str:
 
 
 def _groups(chart: Mapping[str, Any]) -> str:
-    series = [Series(name=one["name"], values=_floats(one["values"])) for one in chart["series"]]
+    series = [
+        Series(name=one["name"], values=_floats(one["values"]), apart=one.get("apart", False))
+        for one in chart["series"]
+    ]
     return group_chart(chart["groups"], series, title=chart["title"], value_label=chart.get("value_label", ""))
 
 

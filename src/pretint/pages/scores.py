@@ -23,6 +23,8 @@ _WITH_UNITS = {
     "chroma_share": ("chroma", "share of the originals'"),
 }
 
+CONSTANT = "constant predictor"
+"""What an arm of knowing nothing is called."""
 POINTS = "Scores are in points: 100 times a score that lies between 0 and 1."
 
 
@@ -81,7 +83,10 @@ def class_chart(
 ) -> dict[str, Any]:
     """A chart of one score by class, a bar an arm; ``arms`` maps an arm to its score of each class, in [0, 1]."""
     classes = list(dict.fromkeys(name for arm in arms.values() for name in arm))
-    series = [{"name": name, "values": [hundred(arm.get(one), 1) for one in classes]} for name, arm in arms.items()]
+    series = [
+        {"name": name, "values": [hundred(arm.get(one), 1) for one in classes], "apart": name == CONSTANT}
+        for name, arm in arms.items()
+    ]
     return {
         "kind": "groups",
         "title": first_up(f"{named(score)} by class{where}"),

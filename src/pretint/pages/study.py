@@ -14,6 +14,7 @@ from typing import Any
 from pretint.pages.curves import compared_curves
 from pretint.pages.facts import data_name, shown_environment
 from pretint.pages.scores import (
+    CONSTANT,
     POINTS,
     class_chart,
     class_table,
@@ -31,6 +32,7 @@ from pretint.pages.study_tables import (
     differences_tables,
     labels_table,
     mode_words,
+    over,
     place,
     search_table,
     where,
@@ -199,29 +201,36 @@ def _by_class(study: Study) -> dict[str, Any] | None:
                 arms[arm["name"]] = mean_by_class(results)
         constant = study.constant.get(score)
         if isinstance(constant, Mapping):
-            arms["constant predictor"] = dict(constant)
+            arms[CONSTANT] = dict(constant)
         charts.append(class_chart(score, arms, where=said, caption="Means over seeds."))
         tables.append(class_table(score, arms, where=said))
     return {"heading": "Scores by class", "charts": charts, "tables": tables} if charts else None
 
 
 def _training(study: Study, folder: Path) -> dict[str, Any] | None:
-    """Curves of one fine-tuning an arm in the same charts: those of the seed of which most arms have a run."""
+    """Curves of one fine-tuning an arm in the same charts: those of the repetition of which most arms have a run."""
+    first: dict[str, int] = {}
+    for cell in study.cells:
+        first[cell["arm"]] = min(cell["seed"], first.get(cell["arm"], cell["seed"]))
     runs: dict[tuple[float, int], dict[str, RunFolder]] = {}
     for cell in study.cells:
         path = folder / "runs" / cell["key"]
         if cell["mode"] == "finetune" and (path / "metrics.jsonl").is_file() and (path / "run.json").is_file():
-            runs.setdefault((cell["fraction"], cell["seed"]), {})[cell["arm"]] = RunFolder(path)
+            repetition = cell["seed"] - first[cell["arm"]]
+            runs.setdefault((cell["fraction"], repetition), {})[cell["arm"]] = RunFolder(path)
     if not runs:
         return None
-    fraction, seed = max(runs, key=lambda place: (len(runs[place]), place[0], -place[1]))
-    chosen = runs[fraction, seed]
+    fraction, repetition = max(runs, key=lambda place: (len(runs[place]), place[0], -place[1]))
+    chosen = runs[fraction, repetition]
     order = [arm["name"] for arm in study.arms if arm["name"] in chosen]
+    seeds = {first[name] + repetition: [n for n in order if first[n] == first[name]] for name in order}
+    told = "; ".join(
+        f"seed {seed}" + (f" of {listed(names)}" if len(seeds) > 1 else "") for seed, names in seeds.items()
+    )
+    same = ", the same data in the same order" if len(seeds) == 1 else ""
     return {
         "heading": "Training",
-        "text": [
-            f"One fine-tuning an arm: seed {seed}, {percent(fraction)} of the labels, the same data in the same order."
-        ],
+        "text": [f"One fine-tuning an arm: {told}, {percent(fraction)} of the labels{same}."],
         "charts": compared_curves({name: chosen[name] for name in order}, only=study.score),
     }
 
@@ -292,7 +301,7 @@ def _repeated(study: Study) -> str:
     """Which part of the way the seeds repeated: it decides what the intervals speak of."""
     several = [arm["name"] for arm in study.arms if arm.get("pretrainings", 0) > 1]
     single = [arm["name"] for arm in study.arms if arm.get("pretrainings", 0) == 1]
-    told = "The seeds repeat the fine-tuning."
+    told = f"The seeds repeat the {'fine-tuning' if 'finetune' in study.modes else 'choice of the labelled pictures'}."
     if several:
         told += f" Of {listed(several)} they repeat the pretraining too."
     if single:
@@ -305,7 +314,7 @@ def _repeated(study: Study) -> str:
 
 def _notes(study: Study) -> list[str]:
     return [
-        "Intervals are 95 % intervals over seeds; that of a difference is paired, and over test pictures too. They speak of this data and this recipe, not of others.",
+        f"Intervals are 95 % intervals over {over(study)}; that of a difference is paired, and over test pictures too. They speak of this data and this recipe, not of others.",
         "No evidence is not evidence of no difference: few seeds find large differences alone.",
         "The constant predictor knows nothing but the labels' frequencies; an arm has learned what it scores above that row.",
         *(
@@ -321,4 +330,8 @@ def _commands(study: Study, folder: Path) -> list[str]:
 
 
 def _sentence(name: str, words: str) -> str:
+    """A check's words behind its name, where they do not begin with it; the arm that ends a name is not said twice."""
+    kind, comma, arm = name.rpartition(", ")
+    if comma and words.startswith(f"{arm}:"):
+        name = kind
     return words if words.lower().startswith(name.lower()) else f"{first_up(name.replace('_', ' '))}: {words}"

@@ -1,13 +1,16 @@
 """A study's charts: scores over label fractions and depths, and differences, all with intervals and seeds. Loads no torch."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pretint.pages.scores import hundred, labelled, named
-from pretint.pages.study_tables import Place, Study, mode_words, place
+from pretint.pages.scores import CONSTANT, hundred, labelled, named
+from pretint.pages.study_tables import Place, Study, mode_words, over, place
 from pretint.studies.headline import percent
 
-_SHOWN = "Dots are single seeds; the bars across are 95 % intervals over seeds."
+
+def _shown(study: Study) -> str:
+    return f"Dots are single seeds; the bars across are 95 % intervals over {over(study)}."
 
 
 def score_charts(study: Study) -> list[dict[str, Any]]:
@@ -20,18 +23,18 @@ def score_charts(study: Study) -> list[dict[str, Any]]:
         words = mode_words(mode, None)
         if len(depths) > 1:
             for fraction in fractions:
-                over: list[Place] = [(mode, depth, fraction) for depth in depths if depth is not None]
+                at: list[Place] = [(mode, depth, fraction) for depth in depths if depth is not None]
                 title = f"{named(study.score)} by depth, {words}, {percent(fraction)} of the labels"
                 charts.append(
-                    _lines(study, title, over, [float(at[1] or 0) for at in over], "stride of the features, pixels")
+                    _lines(study, title, at, [float(one[1] or 0) for one in at], "stride of the features, pixels")
                 )
         elif len(fractions) > 1:
             words = mode_words(mode, depths[0])
-            over = [(mode, depths[0], fraction) for fraction in fractions]
+            at = [(mode, depths[0], fraction) for fraction in fractions]
             title = f"{named(study.score)} over labels, {words}"
             charts.append(
                 _lines(
-                    study, title, over, [100 * fraction for fraction in fractions], "labels, % of the training pictures"
+                    study, title, at, [100 * fraction for fraction in fractions], "labels, % of the training pictures"
                 )
             )
         else:
@@ -53,7 +56,7 @@ def difference_chart(study: Study, differences: Sequence[Mapping[str, Any]]) -> 
     colours = {arm["name"]: number for number, arm in enumerate(study.arms)}
     for one in differences:
         name = f"{one['arm']}, {percent(one['fraction'])}"
-        name += f", {mode_words(one['mode'], one.get('depth'))}" if len(modes) > 1 else ""
+        name += f", {mode_words(one['mode'], one.get('depth'), short=True)}" if len(modes) > 1 else ""
         name += f" (to {one['reference']})" if len(references) > 1 else ""
         bars.append(
             {
@@ -74,10 +77,10 @@ def difference_chart(study: Study, differences: Sequence[Mapping[str, Any]]) -> 
     }
 
 
-def _lines(study: Study, title: str, over: list[Place], x: list[float], x_label: str) -> dict[str, Any]:
+def _lines(study: Study, title: str, places: list[Place], x: list[float], x_label: str) -> dict[str, Any]:
     lines = []
     for arm in study.arms:
-        rows = [(at, x_of, row) for at, x_of in zip(over, x, strict=True) if (row := study.row(arm["name"], at))]
+        rows = [(at, x_of, row) for at, x_of in zip(places, x, strict=True) if (row := study.row(arm["name"], at))]
         if not rows:
             continue
         dots = [[x_of, 100 * score] for at, x_of, _ in rows for score in _seeds(study, arm["name"], at)]
@@ -95,16 +98,17 @@ def _lines(study: Study, title: str, over: list[Place], x: list[float], x_label:
         "y_label": labelled(study.score),
         "x_scale": "log" if min(x) > 0 and max(x) > 3 * min(x) else "linear",
         "interval": "bars",
-        "caption": _SHOWN,
+        "caption": _shown(study),
     }
-    values = [y for line in lines for y in (*line["y"], *(dot[1] for dot in line["dots"])) if y is not None]
+    drawn = (y for line in lines for y in (*line["y"], *line["low"], *line["high"], *(dot[1] for dot in line["dots"])))
+    values = [y for y in drawn if y is not None and math.isfinite(y)]
     constant = hundred(study.named_constant)
     if constant is None or not values:
         return chart
     # Far below, it would press the arms together: then it is told in words.
     if constant > min(values) - 0.25 * (max(values) - min(values)):
-        return {**chart, "reference": constant, "reference_name": "constant predictor"}
-    return {**chart, "caption": f"{_SHOWN} The constant predictor, {constant:.1f}, lies below the chart."}
+        return {**chart, "reference": constant, "reference_name": CONSTANT}
+    return {**chart, "caption": f"{_shown(study)} The constant predictor, {constant:.1f}, lies below the chart."}
 
 
 def _bars(study: Study, title: str, at: Place) -> dict[str, Any]:
@@ -117,9 +121,15 @@ def _bars(study: Study, title: str, at: Place) -> dict[str, Any]:
             bars.append(
                 {"name": arm["name"], **ends, "dots": [100 * score for score in _seeds(study, arm["name"], at)]}
             )
-    chart = {"kind": "bars", "title": title, "bars": bars, "value_label": labelled(study.score), "caption": _SHOWN}
+    chart = {
+        "kind": "bars",
+        "title": title,
+        "bars": bars,
+        "value_label": labelled(study.score),
+        "caption": _shown(study),
+    }
     constant = hundred(study.named_constant)
-    return chart if constant is None else {**chart, "reference": constant, "reference_name": "constant predictor"}
+    return chart if constant is None else {**chart, "reference": constant, "reference_name": CONSTANT}
 
 
 def _seeds(study: Study, arm: str, at: Place) -> list[float]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pretint.pages.scores import named
+from pretint.pages.scores import CONSTANT, named
 from pretint.studies.headline import percent
 
 _MODES = {"finetune": "fine-tuning", "linear": "linear probe", "knn": "k-NN"}
@@ -76,9 +76,17 @@ def where(entry: Mapping[str, Any], *, mode: bool = True) -> str:
     return f"{labels}, {mode_words(entry['mode'], entry.get('depth'))}" if mode else labels
 
 
-def mode_words(mode: str, depth: int | None) -> str:
-    """The mode in words, with the depth of the features where it has one."""
+def mode_words(mode: str, depth: int | None, *, short: bool = False) -> str:
+    """The mode in words, with the depth of the features where it has one; ``short`` for names beside bars."""
+    if short:
+        return mode + (f", stride {depth}" if depth else "")
     return _MODES.get(mode, mode) + (f" at stride {depth}" if depth else "")
+
+
+def over(study: Study) -> str:
+    """What the intervals of means are over."""
+    shared = any(1 < arm.get("pretrainings", 0) < len(study.seeds) for arm in study.arms)
+    return "seeds, or over pretrainings where seeds share several" if shared else "seeds"
 
 
 def cells_tables(study: Study) -> list[dict[str, Any]]:
@@ -89,7 +97,7 @@ def cells_tables(study: Study) -> list[dict[str, Any]]:
 def _cells_table(study: Study, places: Sequence[Place]) -> dict[str, Any]:
     rows: list[list[Any]] = []
     if study.named_constant is not None:
-        rows.append(["constant predictor", None, None, "", _points(study.named_constant), ""])
+        rows.append([CONSTANT, None, None, "", _points(study.named_constant), ""])
     for at in places:
         said = [percent(at[2]), at[1] and f"stride {at[1]}"]
         for arm in study.arms:
@@ -125,7 +133,7 @@ def _differences_table(study: Study, places: Sequence[Place]) -> dict[str, Any]:
         for reference in dict.fromkeys(difference["reference"] for difference in here):
             own, constant = study.row(reference, at), study.named_constant
             gap = constant - own["mean"] if own and own.get("mean") is not None and constant is not None else None
-            rows.append(["constant predictor", reference, *said, "", _signed(gap), "", None, None, ""])
+            rows.append([CONSTANT, reference, *said, "", _signed(gap), "", None, None, ""])
             rows.append([reference, reference, *said, _count(own), "0", "", None, None, "reference"])
             rows += [
                 [

@@ -17,7 +17,7 @@ from typing import Any
 
 from pretint.data.looks import LOOKS
 from pretint.errors import RunError
-from pretint.run_folder import write_atomically, writing
+from pretint.run_folder import begun, write_atomically, writing
 
 STUDY = "study.json"
 LOCK = "study.lock"
@@ -42,9 +42,9 @@ class StudyFolder:
                 f"--out {path}: holds a study already; choose another folder, or add --resume to go on with it"
             )
         # A study that was refused, or stopped in its first moments, has left empty folders, its lock and looks at pictures.
-        begun = [path / part for part in ("cells", "runs") if (path / part).is_dir()]
-        others = path.exists() and (not path.is_dir() or any(map(_foreign, set(path.iterdir()) - set(begun))))
-        if others or any(any(part.iterdir()) for part in begun):
+        parts = [path / part for part in ("cells", "runs") if (path / part).is_dir()]
+        others = path.exists() and (not path.is_dir() or any(map(_foreign, set(path.iterdir()) - set(parts))))
+        if others or any(any(part.iterdir()) for part in parts):
             raise RunError(f"--out {path}: exists and is not empty; choose another folder")
         return cls(path)._prepared()
 
@@ -117,7 +117,7 @@ class StudyFolder:
 
 def _foreign(path: Path) -> bool:
     """Whether a file is none that a study makes before its study.json."""
-    return path.name != LOCK and not path.name.startswith(LOOKS)
+    return path.name != LOCK and not path.name.startswith(LOOKS) and not begun(path, STUDY)
 
 
 def _no_study(path: Path) -> RunError:

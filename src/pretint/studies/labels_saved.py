@@ -41,11 +41,6 @@ class LabelsSaved:
     words: str
     """All of it as one sentence."""
 
-    @property
-    def times(self) -> float | None:
-        """How many times fewer labels: 1 / fraction."""
-        return None if self.fraction is None else 1 / self.fraction
-
 
 def labels_saved(
     fractions: NDArray[Any] | Sequence[float],

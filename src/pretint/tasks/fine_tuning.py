@@ -6,7 +6,7 @@ from typing import Literal
 
 from pretint.data.feed import Batch
 from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
-from pretint.tasks.task import Task, TaskNetwork
+from pretint.tasks.task import Task, TaskNetwork, finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class HeldOutScores:
 
     def update(self, batch: Batch) -> None:
         network = self._objective.network
-        logits = network(batch.planes(network.backbone.planes))
+        logits = finite(network(batch.planes(network.backbone.planes)))
         self._meter.update(batch, self._objective.task.prediction(logits))
 
     def compute(self) -> dict[str, float]:

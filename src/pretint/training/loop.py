@@ -18,7 +18,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from pretint.data.feed import Batch, Batches, Feed
-from pretint.errors import Interrupted, RunError, TrainingError
+from pretint.errors import Interrupted, RunError, TrainingError, WeightsError
 from pretint.objective import Objective, Phase, Shared, Turn
 from pretint.run_folder import RunFolder
 from pretint.training import checkpoint
@@ -81,7 +81,7 @@ class Loop:
 
         Raises:
             Interrupted: stopped by a signal after saving.
-            TrainingError: a loss is not a number.
+            TrainingError: a loss is not a number, or what is predicted of held-out pictures.
         """
         self.objective.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.options.ema:
@@ -296,8 +296,14 @@ class Loop:
         meter = self.objective.meter()
         with closing(self.held_out()) as batches:
             for batch in batches:
-                with self.fabric.autocast():
-                    meter.update(batch.to(self.fabric.device))
+                try:
+                    with self.fabric.autocast():
+                        meter.update(batch.to(self.fabric.device))
+                except WeightsError:
+                    raise TrainingError(
+                        f"{self.run.path}: at step {self._step} the network gives values that are not numbers on the held-out "
+                        "pictures; begin a new run with a lower learning rate, or with --loop.clip 1"
+                    ) from None
         # What is undefined (masks that are void throughout, an overflow) is no score: it is not written and chooses nothing.
         scores = {key: value for key, value in meter.compute().items() if math.isfinite(value)}
         name, direction = meter.best
