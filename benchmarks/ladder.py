@@ -3,6 +3,9 @@
     python benchmarks/ladder.py --data DATA --runs RUNS
     python benchmarks/ladder.py --data DATA --runs RUNS --stages rungs --only paper crops
 
+Where RUNS is new, as on another machine, what benchmarks/results/ holds is whole and not run again, but for rungs that others which
+are still missing are held against: these are pretrained anew, and a second study, kept beside the first, has both.
+
 DATA holds ``photos/`` (unlabelled), ``voc/`` (Pascal VOC layout, six classes) and ``medical/`` (images, masks, train.txt,
 test.txt). RUNS holds runs and studies; what is finished there is not run again, and what was stopped goes on. Stages:
 
@@ -25,6 +28,7 @@ from typing import Any
 
 import costs
 import held_out_probes
+import parts
 import peers
 import torch
 from first_results import CLASSES, RESULTS, about, keep
@@ -80,11 +84,13 @@ def main() -> None:
         costs.measure(data / "photos")
     if "rungs" in arguments.stages:
         for rung in RUNGS:
-            if rung.name in arguments.only:
+            if rung.name in arguments.only and rung.name in wanted(runs, rung_how["seeds"]):
                 pretrain(rung.name, photos(data, runs, SHARES.get(rung.name, 1)), runs, rung.options)
                 climb(data, runs, **rung_how)
     if "peers" in arguments.stages:
         for method in peers.PEERS:
+            if method not in wanted(runs, rung_how["seeds"]):
+                continue
             settings = best_settings(method, data, runs)
             epochs = costs.passes_of_peer(method, settings, PASSES)
             peers.pretrain(method, data / "photos", runs / method, SIZE, epochs, **settings)
@@ -123,6 +129,15 @@ def best_settings(method: str, data: Path, runs: Path) -> dict[str, Any]:
     tried = [row for row in rows if row["method"] == method]
     best: dict[str, Any] = max(tried, key=lambda row: max(map(sum, row["probes"].values())))["settings"]
     return best
+
+
+def wanted(runs: Path, seeds: int) -> set[str]:
+    """The rungs and peers that have to be pretrained here: those that no study elsewhere has whole, and what they are held against."""
+    here = runs / "study-rungs" / "study.json"
+    begun = json.loads(here.read_text())["begun"] if here.exists() else ""
+    against = {rung.name: rung.against for rung in RUNGS} | dict.fromkeys(peers.PEERS, TIMED)
+    missing = against.keys() - parts.whole((one for one in parts.parts() if one["begun"] != begun), seeds)
+    return missing | {against[name] for name in missing}
 
 
 def climb(data: Path, runs: Path, **how: Any) -> None:
@@ -168,7 +183,8 @@ def study(name: str, runs: Path, **options: Any) -> None:
     pretrainings = {
         arm["name"]: [made(Path(init)) for init in arm["init"]] for arm in document["arms"] if arm["pretrainings"]
     }
-    keep(document, f"ladder-{name}", pretrainings=pretrainings)
+    kept = parts.name_of(document["begun"]) if name == "rungs" else f"ladder-{name}"
+    keep(document, kept, pretrainings=pretrainings)
     PAGE.write_text(page())
     print(f"{name}: {document['verdict']} ({time.monotonic() - begun:.0f} s)", flush=True)
 

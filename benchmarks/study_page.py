@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import costs
+import parts
 from first_results import CLASSES, RESULTS
 from rungs import PASSES, PRETRAININGS, RUNGS, TIMED
 
@@ -54,7 +55,7 @@ ADVERSARY = (
 
 def page() -> str:
     """docs/study.md from the results that are there."""
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("ladder-*.json"))}
+    found: dict[str, Any] = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("ladder-*.json"))}
     lines = [
         "# Study: from the paper's recipe to the best",
         "",
@@ -62,12 +63,13 @@ def page() -> str:
         "are of 95 %, paired over seeds and widened by the sampling of the test pictures ([statistics.md](statistics.md)).",
         "",
     ]
+    found["ladder-rungs"] = parts.merged(studies := parts.parts())
     lines += target_lines(found)
-    rungs = found.get("ladder-rungs")
+    rungs = found["ladder-rungs"]
     if not rungs:
         lines += ["The ladder between the paper's recipe and the best, one change a rung: not run yet.", ""]
     else:
-        lines += [*rung_lines(rungs), *adversary_lines(rungs), *depth_lines(rungs), *growth_lines(rungs)]
+        lines += [*rung_lines(rungs, len(studies)), *adversary_lines(rungs), *depth_lines(rungs), *growth_lines(rungs)]
     if tried := found.get("ladder-peers"):
         lines += peer_lines(tried)
     if mark := found.get("ladder-upper-mark"):
@@ -78,7 +80,7 @@ def page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def target_lines(found: dict[str, dict[str, Any]]) -> list[str]:
+def target_lines(found: dict[str, Any]) -> list[str]:
     """What was aimed at, and what came of it."""
     lines = [
         "## Aims",
@@ -134,8 +136,8 @@ def yes(row: dict[str, Any] | None, met: bool) -> str:
     return "" if row is None else "yes" if met else "no"
 
 
-def rung_lines(done: dict[str, Any]) -> list[str]:
-    """The ladder as a table: each rung with its difference to scratch and to the rung below."""
+def rung_lines(done: dict[str, Any], studies: int) -> list[str]:
+    """The ladder as a table: each rung with its difference to scratch and to the rung below; ``studies``: in how many it was run."""
     changes = {rung.name: rung.change for rung in RUNGS} | {
         method: f"{name} at the same cost, on RGB" for method, name in NAMES.items()
     }  # fmt: skip
@@ -151,6 +153,14 @@ def rung_lines(done: dict[str, Any]) -> list[str]:
         "A star stands behind a difference that holds after Holm's correction. SimCLR (Chen et al. 2020) and SimMIM (Xie et al. 2022) are",
         "`benchmarks/peers.py`: the same backbone and photos, in colour, for the CPU time of "
         + f"`{TIMED}`; they should come out below it.",
+        *(
+            [
+                f"Run in {studies} studies, each with a scratch of its own and what its rungs are held against; differences, and their",
+                "corrections, are within one of them, scores those of the first that has the arm.",
+            ]
+            if studies > 1
+            else []
+        ),
         *([f"Not run yet: {', '.join(missing)}."] if missing else []),
         "",
         "| rung | what changes | against | minutes | mAP | deviation | to scratch | to that rung | probe |",

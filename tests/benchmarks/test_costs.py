@@ -14,7 +14,7 @@ from rungs import GROWING, ONE_CYCLE
     [
         (ONE_CYCLE, 64),
         # From 32 px in steps of 16 over 11 of 15 epochs: 6 at 32, 5 at 48, then 4 at 64.
-        (GROWING, (6 * 32 + 5 * 48 + 4 * 64) / 15),
+        ({**GROWING, "epochs": 15}, (6 * 32 + 5 * 48 + 4 * 64) / 15),
     ],
     ids=["one size", "growing"],
 )
