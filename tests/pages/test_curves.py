@@ -121,6 +121,20 @@ def test_several_runs_share_a_chart_of_each_quantity(two):
     assert [chart["title"] for chart in compared_curves(two, only="map")] == [loss["title"], score["title"]]
 
 
+def test_probes_of_several_runs_are_a_line_each_at_its_best_depth(two):
+    account = {"score": "map", "method": "ridge", "training": 1500, "scored": 500}
+    before = len(compared_curves(two))
+    for run, best in ((two["scratch"], "2"), (two["cGAN"], "16")):
+        run.update_manifest(probe={**account, "untrained": {"scores": {"2": 0.1, "16": 0.2}, "ranks": {}}})
+        run.append_metrics(step=5, epoch=1, kind="probe", scores={"2": 0.3, "16": 0.3} | {best: 0.4}, ranks={})
+    (chart,) = compared_curves(two)[before:]
+    assert [(line["name"], line["x"]) for line in chart["lines"]] == [
+        ("scratch, stride 2", [0, 1]), ("cGAN, stride 16", [0, 1]),
+    ]  # fmt: skip
+    assert [line["y"] for line in chart["lines"]] == [pytest.approx([10, 40]), pytest.approx([20, 40])]
+    assert len(compared_curves(two, only="map")) == 2
+
+
 def test_what_only_one_run_has_is_drawn_for_it_alone(two):
     two["cGAN"].append_metrics(step=6, epoch=2, kind="train", **{"critic.loss": 0.5})
     critic = compared_curves(two)[1]

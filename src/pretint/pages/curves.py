@@ -48,15 +48,15 @@ def compared_curves(runs: Mapping[str, RunFolder], only: str | None = None) -> l
 
     Args:
         runs: by their names.
-        only: the one held-out score that is drawn; all of them where not given.
-
+        only: the one held-out score that is drawn; all of them, and probes, where not given.
 
     Means of stretches are drawn without a band, which would hide the other lines.
     """
     held_out = {name: _of_kind(run.metrics(), "validation") for name, run in runs.items()}
     scores = dict.fromkeys(key for entries in held_out.values() for key in _score_keys(entries))
     shown = [score for score in scores if score != "grey_ab_error" and only in (None, score)]
-    return compared_losses(runs) + [_compared_scores(score, held_out) for score in shown]
+    probes = _compared_probes(runs) if only is None else []
+    return compared_losses(runs) + [_compared_scores(score, held_out) for score in shown] + probes
 
 
 def compared_losses(runs: Mapping[str, RunFolder]) -> list[dict[str, Any]]:
@@ -204,7 +204,7 @@ def _probes(entries: list[dict[str, Any]], account: dict[str, Any]) -> list[dict
     """What labels find in the frozen features, a line a depth, from the weights before the first step on."""
     if not entries:
         return []
-    course = [{"epoch": 0, **account["untrained"]}, *entries]
+    course = _since_untrained(entries, account)
     score = account["score"]
     method = {"ridge": "Ridge regression", "knn": "The 20 nearest neighbours"}[account["method"]]
     words = (
@@ -220,6 +220,27 @@ def _probes(entries: list[dict[str, Any]], account: dict[str, Any]) -> list[dict
             "Effective rank of the features", "directions", _by_stride(ranks), "A fall says that the features collapse."
         ),
     ]
+
+
+def _compared_probes(runs: Mapping[str, RunFolder]) -> list[dict[str, Any]]:
+    """The same of several runs, a line each, at the depth that is best in the end; a chart a score."""
+    found: dict[str, dict[str, list[tuple[int, Any]]]] = {}
+    for name, run in runs.items():
+        if entries := _of_kind(run.metrics(), "probe"):
+            account, last = run.manifest["probe"], entries[-1]["scores"]
+            score, stride = account["score"], max(last, key=last.__getitem__)
+            line = [(e["epoch"], in_points(score, e["scores"][stride])) for e in _since_untrained(entries, account)]
+            found.setdefault(score, {})[f"{name}, stride {stride}"] = line
+    words = "Each run at the depth that is best in the end. Epoch 0: the weights before the first step. Runs compare where the labelled pictures are the same."
+    return [
+        chart
+        for score, lines in found.items()
+        for chart in _course(f"Probe of the frozen features, {named(score)}", labelled(score), lines, words)
+    ]
+
+
+def _since_untrained(entries: list[dict[str, Any]], account: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"epoch": 0, **account["untrained"]}, *entries]
 
 
 def _by_stride(lines: Mapping[str, list[tuple[int, Any]]]) -> dict[str, list[tuple[int, Any]]]:
