@@ -10,9 +10,10 @@ DATA holds ``photos/`` (unlabelled), ``voc/`` (Pascal VOC layout, six classes) a
 test.txt). RUNS holds runs and studies; what is finished there is not run again, and what was stopped goes on. Stages:
 
     costs   what a pretraining of each rung and of each peer costs, timed on the CPU (costs.py)
-    rungs   64 px, one pretraining each, seeds of multilabel with a tenth of the labels, and linear probes
+    rungs   64 px, one pretraining each, seeds of multilabel with a tenth of the labels
     peers   other methods (peers.py) on the same backbone and pictures, at the cost of rung `one-cycle`, in the same study; each with
             the settings that did best in short trials, by probes on held-out training pictures
+    probes  linear probes of all of these, with more seeds, since they cost next to nothing
     best    three pretrainings of recipe `best`, at 96 px
     multilabel, segmentation, medical
             these against scratch: six classes over five shares of the labels, segmentation and blood cells over two
@@ -56,7 +57,8 @@ ENDS: dict[str, dict[str, Any]] = {
     "medical": {"task": "segmentation", "test": "test", "fractions": [0.1, 1.0], "search_fraction": 1.0},
 }  # fmt: skip
 RUNG_SEEDS = 3
-STAGES = ("costs", "rungs", "peers", "best", *ENDS)
+PROBE_SEEDS = 10
+STAGES = ("costs", "rungs", "peers", "probes", "best", *ENDS)
 
 
 def main() -> None:
@@ -71,7 +73,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=-1, help="processes that read pictures for each of these cells")
     parser.add_argument(
         "--seeds", type=int,
-        help=f"repetitions, {RUNG_SEEDS} on the ladder and {2 * PRETRAININGS} at the ends by default; more may follow later",
+        help=f"repetitions, {RUNG_SEEDS} on the ladder, {PROBE_SEEDS} of its probes and {2 * PRETRAININGS} at the ends by default; more may follow",
     )  # fmt: skip
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
@@ -95,6 +97,11 @@ def main() -> None:
             epochs = costs.passes_of_peer(method, settings, PASSES)
             peers.pretrain(method, data / "photos", runs / method, SIZE, epochs, **settings)
             climb(data, runs, **rung_how)
+    if "probes" in arguments.stages:
+        study(
+            "probes", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val", backbone="residual", decoder="hypercolumn",
+            size=SIZE, arms=arms_of(runs), fractions=[0.1, 1.0], modes=["linear"], seeds=arguments.seeds or PROBE_SEEDS, **how,
+        )  # fmt: skip
     if "best" in arguments.stages:
         for run in bests(runs):
             pretrain(run.name, data / "photos", runs, {**BEST, "seed": int(run.name[-1])})
@@ -136,12 +143,20 @@ def wanted(runs: Path, seeds: int) -> set[str]:
     here = runs / "study-rungs" / "study.json"
     begun = json.loads(here.read_text())["begun"] if here.exists() else ""
     against = {rung.name: rung.against for rung in RUNGS} | dict.fromkeys(peers.PEERS, TIMED)
-    missing = against.keys() - parts.whole((one for one in parts.parts() if one["begun"] != begun), seeds)
+    missing = against.keys() - parts.whole((one for one in parts.parts("rungs") if one["begun"] != begun), seeds)
     return missing | {against[name] for name in missing}
 
 
 def climb(data: Path, runs: Path, **how: Any) -> None:
     """Add to the study what was pretrained since; cells that are finished are not run again."""
+    study(
+        "rungs", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val", backbone="residual", decoder="hypercolumn",
+        size=SIZE, arms=arms_of(runs), fractions=[0.1], search_fraction=SEARCHED_AT, least_steps=300, modes=["finetune", "linear"], **how,
+    )  # fmt: skip
+
+
+def arms_of(runs: Path) -> list[str]:
+    """The rungs and peers that are pretrained here, each with what it is held against."""
     done = [rung for rung in RUNGS if finished(runs / rung.name)]
     names = {rung.name for rung in done}
     arms = [
@@ -151,10 +166,7 @@ def climb(data: Path, runs: Path, **how: Any) -> None:
     for method in peers.PEERS:
         if (weights := runs / method / "backbone.safetensors").exists():
             arms.append(f"{method}={weights}@planes=RGB" + (f"@against={TIMED}" if TIMED in names else ""))
-    study(
-        "rungs", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val", backbone="residual", decoder="hypercolumn",
-        size=SIZE, arms=arms, fractions=[0.1], search_fraction=SEARCHED_AT, least_steps=300, modes=["finetune", "linear"], **how,
-    )  # fmt: skip
+    return arms
 
 
 def bests(runs: Path) -> list[Path]:
@@ -183,8 +195,9 @@ def study(name: str, runs: Path, **options: Any) -> None:
     pretrainings = {
         arm["name"]: [made(Path(init)) for init in arm["init"]] for arm in document["arms"] if arm["pretrainings"]
     }
-    kept = parts.name_of(document["begun"]) if name == "rungs" else f"ladder-{name}"
-    keep(document, kept, pretrainings=pretrainings)
+    kept = parts.name_of(name, document["begun"]) if name in ("rungs", "probes") else f"ladder-{name}"
+    cells = [] if name == "probes" else document["cells"]  # thousands, which its table sums up
+    keep({**document, "cells": cells}, kept, pretrainings=pretrainings)
     PAGE.write_text(page())
     print(f"{name}: {document['verdict']} ({time.monotonic() - begun:.0f} s)", flush=True)
 

@@ -1,4 +1,4 @@
-"""The study of the ladder in parts: one begun on another machine, without the runs of those before, keeps its results beside theirs."""
+"""A study of the ladder in parts: one begun on another machine, without the runs of those before, keeps its results beside theirs."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -6,21 +6,18 @@ from typing import Any
 
 from first_results import RESULTS
 
-NAME = "ladder-rungs"
+
+def parts(study: str) -> list[dict[str, Any]]:
+    """What is kept of a study, ``rungs`` or ``probes``, in the order in which its parts were begun."""
+    found = [json.loads(path.read_text()) for path in RESULTS.glob(f"ladder-{study}*.json")]
+    return sorted(found, key=lambda one: one["begun"])
 
 
-def parts() -> list[dict[str, Any]]:
-    """What is kept of each study, in the order in which they were begun."""
-    return sorted(
-        (json.loads(path.read_text()) for path in RESULTS.glob(f"{NAME}*.json")), key=lambda one: one["begun"]
-    )
-
-
-def name_of(begun: str) -> str:
-    """Under which name a study is kept, told by when it was begun: its own, where it is kept already."""
+def name_of(study: str, begun: str) -> str:
+    """Under which name a part is kept, told by when it was begun: its own, where it is kept already."""
     number = 1
     while True:
-        name = NAME if number == 1 else f"{NAME}-{number}"
+        name = f"ladder-{study}" if number == 1 else f"ladder-{study}-{number}"
         path = RESULTS / f"{name}.json"
         if not path.exists() or json.loads(path.read_text())["begun"] == begun:
             return name

@@ -20,6 +20,8 @@ from pretint.terminal import counted
 PAGE = Path(__file__).parents[1] / "docs" / "study.md"
 PROBED = ("scratch", "paper", "bins-unet", "one-cycle", "simclr", "simmim")
 """Arms whose probes are drawn."""
+PROBE_DEPTH = 16
+"""Stride of the probes in the table: the coarsest of the residual backbone, and one that the U-Net has too."""
 NAMES = {"simclr": "SimCLR", "simmim": "SimMIM"}
 """The peers, as their papers call them."""
 SCORES = {"map": "mAP", "miou": "mIoU"}
@@ -63,13 +65,16 @@ def page() -> str:
         "are of 95 %, paired over seeds and widened by the sampling of the test pictures ([statistics.md](statistics.md)).",
         "",
     ]
-    found["ladder-rungs"] = parts.merged(studies := parts.parts())
-    lines += target_lines(found)
-    rungs = found["ladder-rungs"]
+    rungs, probes = (parts.merged(parts.parts(study)) for study in ("rungs", "probes"))
+    lines += target_lines({**found, "ladder-rungs": rungs})
     if not rungs:
         lines += ["The ladder between the paper's recipe and the best, one change a rung: not run yet.", ""]
     else:
-        lines += [*rung_lines(rungs, len(studies)), *adversary_lines(rungs), *depth_lines(rungs), *growth_lines(rungs)]
+        lines += rung_lines(rungs)
+    if probes:
+        lines += [*probe_lines(probes), *depth_lines(probes)]
+    if rungs and probes:
+        lines += [*adversary_lines(rungs, probes), *growth_lines(rungs, probes)]
     if tried := found.get("ladder-peers"):
         lines += peer_lines(tried)
     if mark := found.get("ladder-upper-mark"):
@@ -113,12 +118,14 @@ def target_lines(found: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-def difference(done: dict[str, Any] | None, arm: str, reference: str, fraction: float) -> dict[str, Any] | None:
-    """The fine-tuned difference of two arms, where it was measured with an interval."""
-    place = (arm, reference, "finetune", fraction)
+def difference(
+    done: dict[str, Any] | None, arm: str, reference: str, fraction: float, depth: int | None = None
+) -> dict[str, Any] | None:
+    """The difference of two arms, where it was measured with an interval: fine-tuned, or probed at a depth."""
+    place = (arm, reference, depth, fraction)
     rows = (done or {}).get("differences", ())
     return next(
-        (r for r in rows if (r["arm"], r["reference"], r["mode"], r["fraction"]) == place and r["low"] is not None),
+        (r for r in rows if (r["arm"], r["reference"], r["depth"], r["fraction"]) == place and r["low"] is not None),
         None,
     )
 
@@ -136,56 +143,98 @@ def yes(row: dict[str, Any] | None, met: bool) -> str:
     return "" if row is None else "yes" if met else "no"
 
 
-def rung_lines(done: dict[str, Any], studies: int) -> list[str]:
-    """The ladder as a table: each rung with its difference to scratch and to the rung below; ``studies``: in how many it was run."""
-    changes = {rung.name: rung.change for rung in RUNGS} | {
-        method: f"{name} at the same cost, on RGB" for method, name in NAMES.items()
-    }  # fmt: skip
+CHANGES = {rung.name: rung.change for rung in RUNGS} | {
+    method: f"{name} at the same cost, on RGB" for method, name in NAMES.items()
+}
+"""What is different about each rung, and the peers."""
+
+
+def in_order(done: dict[str, Any]) -> list[dict[str, Any]]:
+    """The arms of a study of the ladder: those from random weights, the rungs, the peers."""
+    order = list(CHANGES)
+    return sorted(done["arms"], key=lambda arm: order.index(arm["name"]) if arm["name"] in order else -1)
+
+
+def against(arm: str) -> str:
+    """The rung that a rung or a peer is held against; empty for one from random weights."""
+    return next((rung.against for rung in RUNGS if rung.name == arm), TIMED if arm in NAMES else "")
+
+
+def rung_lines(done: dict[str, Any]) -> list[str]:
+    """The ladder as a table: each rung fine-tuned, with its difference to scratch and to the rung below."""
     there = {arm["name"] for arm in done["arms"]}
-    missing = [f"`{name}`" for name in changes if name not in there]
+    missing = [f"`{name}`" for name in CHANGES if name not in there]
     lines = [
         "## The ladder",
         "",
         f"`--stages rungs peers`: 64 px, {PASSES} passes over the unlabelled photos where nothing else is said, one pretraining each; then",
         f"multilabel on six VOC classes with a tenth of the labels, seeds {done['seeds']} of the fine-tuning, {done['test']['pictures']} test",
-        f"pictures, mAP in points. {stamp(done)}. Probes are linear, on frozen features, at the best depth by their mean over seeds.",
+        f"pictures, mAP in points. {stamp(done)}.",
         f"Minutes of pretraining are what it costs on one CPU thread, timed apart from the trainings: `--stages costs`, {where(costs.document())}.",
         "A star stands behind a difference that holds after Holm's correction. SimCLR (Chen et al. 2020) and SimMIM (Xie et al. 2022) are",
-        "`benchmarks/peers.py`: the same backbone and photos, in colour, for the CPU time of "
-        + f"`{TIMED}`; they should come out below it.",
-        *(
-            [
-                f"Run in {studies} studies, each with a scratch of its own and what its rungs are held against; differences, and their",
-                "corrections, are within one of them, scores those of the first that has the arm.",
-            ]
-            if studies > 1
-            else []
-        ),
+        f"`benchmarks/peers.py`: the same backbone and photos, in colour, for the CPU time of `{TIMED}`; they should come out below it.",
+        *in_parts("rungs"),
         *([f"Not run yet: {', '.join(missing)}."] if missing else []),
         "",
-        "| rung | what changes | against | minutes | mAP | deviation | to scratch | to that rung | probe |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| rung | what changes | against | minutes | mAP | deviation | to scratch | to that rung |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     table = {row["arm"]: row for row in done["table"] if row["mode"] == "finetune"}
-    probes: dict[str, float] = {}
-    for row in done["table"]:
-        if row["mode"] == "linear":
-            probes[row["arm"]] = max(probes.get(row["arm"], 0), row["mean"])
-    for arm in done["arms"]:
-        row = table.get(arm["name"])
-        if row is None:
-            continue
-        made = done["pretrainings"].get(arm["name"])
-        against = next((rung.against for rung in RUNGS if rung.name == arm["name"]), TIMED if made else "")
-        lines.append(
-            f"| {arm['name']} | {changes.get(arm['name'], '')} | {against} | {minutes(made[0])} | " if made
-            else f"| {arm['name']} | | | | "
-        )  # fmt: skip
-        lines[-1] += (
-            f"{100 * row['mean']:.1f} | {100 * row['deviation']:.1f} | {gap(done, arm['name'], arm['reference'])} | {gap(done, arm['name'], against)} | "
-            f"{100 * probes.get(arm['name'], float('nan')):.1f} |"
-        )
+    for arm in in_order(done):
+        name = arm["name"]
+        if row := table.get(name):
+            made = done["pretrainings"].get(name)
+            words = [
+                name, CHANGES.get(name, ""), against(name), minutes(made[0]) if made else "",
+                f"{100 * row['mean']:.1f}", f"{100 * row['deviation']:.1f}",
+                gap(done, name, arm["reference"], done["fractions"][0]), gap(done, name, against(name), done["fractions"][0]),
+            ]  # fmt: skip
+            lines.append(f"| {' | '.join(words)} |")
     return [*lines, "", *check_lines(done), ""]
+
+
+def in_parts(study: str) -> list[str]:
+    """What to know of a study that was run in parts; nothing of one that was not."""
+    count = len(parts.parts(study))
+    if count < 2:
+        return []
+    return [
+        f"Run in {count} studies, each with a scratch of its own and what its rungs are held against; differences, and their",
+        "corrections, are within one of them, scores those of the first that has the arm.",
+    ]
+
+
+def probe_lines(done: dict[str, Any]) -> list[str]:
+    """The same rungs by linear probes of their frozen features, which cost so little that there are more seeds."""
+    few, whole = done["fractions"]
+    lines = [
+        "### Linear probes",
+        "",
+        f"`--stages probes`: frozen features at stride {PROBE_DEPTH}, pooled; {len(done['seeds'])} seeds of which labels are known, the same pretrainings; mAP in points.",
+        f"{stamp(done)}.",
+        *in_parts("probes"),
+        "",
+        "| rung | against | "
+        + " | ".join(f"{fraction:.0%} of the labels | to scratch | to that rung" for fraction in (few, whole))
+        + " |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    table = {
+        (row["arm"], row["fraction"]): row["mean"]
+        for row in done["table"]
+        if (row["mode"], row["depth"]) == ("linear", PROBE_DEPTH)
+    }
+    for arm in in_order(done):
+        name = arm["name"]
+        if (name, whole) in table:
+            words = [name, against(name)]
+            for fraction in (few, whole):
+                references = (arm["reference"], against(name))
+                words += [
+                    f"{100 * table[name, fraction]:.1f}", *(gap(done, name, one, fraction, PROBE_DEPTH) for one in references),
+                ]  # fmt: skip
+            lines.append(f"| {' | '.join(words)} |")
+    return [*lines, ""]
 
 
 def check_lines(done: dict[str, Any]) -> list[str]:
@@ -193,49 +242,60 @@ def check_lines(done: dict[str, Any]) -> list[str]:
     return [f"- Check ({c['state']}): {c['words']}" for c in done["checks"] if c["state"] == "warning"]
 
 
-def adversary_lines(done: dict[str, Any]) -> list[str]:
+def adversary_lines(rungs: dict[str, Any], probes: dict[str, Any]) -> list[str]:
     """Whether the adversary serves the features: the rungs that differ in nothing else."""
-    found = [
-        f"- {words}: {row['words']}"
-        for words, arm, reference in ADVERSARY
-        if (row := difference(done, arm, reference, done["fractions"][0]))
-    ]
-    return ["### Does the adversary help?", "", *found, ""] if found else []
+    lines = []
+    for words, arm, reference in ADVERSARY:
+        for how, done, fraction, depth in (
+            ("fine-tuned, 10 % of the labels", rungs, rungs["fractions"][0], None),
+            ("probed, all labels", probes, probes["fractions"][-1], PROBE_DEPTH),
+        ):
+            if row := difference(done, arm, reference, fraction, depth):
+                lines.append(f"- {words}, {how}: {row['words']}")
+    return ["### Does the adversary help?", "", *lines, ""] if lines else []
 
 
 def depth_lines(done: dict[str, Any]) -> list[str]:
-    """The linear probes over the depth of the backbone."""
-    rows = [row for row in done["table"] if row["mode"] == "linear" and row["arm"] in PROBED]
-    arms = [arm for arm in PROBED if any(row["arm"] == arm for row in rows)]
-    if len(arms) < 2:
+    """The linear probes over the depth of the backbone, with all labels."""
+    whole = done["fractions"][-1]
+    rows = {
+        arm: [row for row in done["table"] if (row["arm"], row["mode"], row["fraction"]) == (arm, "linear", whole)]
+        for arm in PROBED
+    }
+    drawn = [curve(arm, found, "depth") for arm, found in rows.items() if found]
+    if len(drawn) < 2:
         return []
-    drawn = [curve(arm, [row for row in rows if row["arm"] == arm], "depth") for arm in arms]
     chart = line_chart(
         drawn,
-        title="Linear probes over depth",
+        title="Linear probes over depth, all labels",
         x_label="stride of the features",
         y_label="mAP, points",
         x_scale="log",
         interval="bars",
     )
-    return [
-        "### Probes by depth",
-        "",
-        picture("depth", chart, f"linear probes of {' and '.join(arms)} over the stride of the features"),
-        "",
-    ]
+    words = f"linear probes of {' and '.join(line.name for line in drawn)} over the stride of the features"
+    return [picture("depth", chart, words), ""]
 
 
-def growth_lines(done: dict[str, Any]) -> list[str]:
-    """What longer pretraining and more pictures bring: fine-tuning and the best probe."""
+def growth_lines(rungs: dict[str, Any], probes: dict[str, Any]) -> list[str]:
+    """What longer pretraining and more pictures bring: fine-tuned, and by probes."""
     lines: list[str] = []
+    few, whole = probes["fractions"]
+    kinds = (
+        (f"fine-tuned, {few:.0%} of the labels", rungs, ("finetune", None, few)),
+        (f"probe, {few:.0%}", probes, ("linear", PROBE_DEPTH, few)),
+        ("probe, all labels", probes, ("linear", PROBE_DEPTH, whole)),
+    )
     for heading, name, x_label, arms in GROWTH:
         drawn = []
-        for label, mode in (("fine-tuned", "finetune"), ("linear probe, best depth", "linear")):
-            found = {arm: [row for row in done["table"] if (row["arm"], row["mode"]) == (arm, mode)] for arm in arms}
-            best = [{**max(rows, key=lambda row: row["mean"]), "at": arms[arm]} for arm, rows in found.items() if rows]
-            if len(best) > 1:
-                drawn.append(curve(label, best, "at"))
+        for label, done, place in kinds:
+            rows = [
+                {**row, "at": arms[row["arm"]]}
+                for row in done["table"]
+                if row["arm"] in arms and (row["mode"], row["depth"], row["fraction"]) == place
+            ]
+            if len(rows) > 1:
+                drawn.append(curve(label, rows, "at"))
         if not drawn:
             continue
         chart = line_chart(drawn, title=heading, x_label=x_label, y_label="mAP, points", x_scale="log", interval="bars")
@@ -299,9 +359,9 @@ def minutes(made: dict[str, Any]) -> str:
     return f"{costs.seconds_a_picture(made['costs']) * made['pictures'] * made['epochs'] / 60:.0f}"
 
 
-def gap(done: dict[str, Any], arm: str, reference: str | None) -> str:
+def gap(done: dict[str, Any], arm: str, reference: str | None, fraction: float, depth: int | None = None) -> str:
     """A paired difference in points with its interval; * where it stands after Holm's correction."""
-    row = difference(done, arm, reference or "", done["fractions"][0])
+    row = difference(done, arm, reference or "", fraction, depth)
     return "" if row is None else told(row) + ("*" if row["verdict"] in ("helped", "hurt") else "")
 
 

@@ -35,20 +35,20 @@ FIRST, SECOND = part("2026-01-01", scratch=0.3, paper=0.4), part("2026-01-02", s
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(parts, "RESULTS", tmp_path)
     for document in (FIRST, SECOND):
-        (tmp_path / f"{parts.name_of(document['begun'])}.json").write_text(json.dumps(document))
+        (tmp_path / f"{parts.name_of('rungs', document['begun'])}.json").write_text(json.dumps(document))
     return tmp_path
 
 
 def test_each_study_keeps_its_file(kept: Path) -> None:
     assert {path.name for path in kept.iterdir()} == {"ladder-rungs.json", "ladder-rungs-2.json"}
-    assert [parts.name_of(begun) for begun in ("2026-01-01", "2026-01-02", "2026-01-03")] == [
+    assert [parts.name_of("rungs", begun) for begun in ("2026-01-01", "2026-01-02", "2026-01-03")] == [
         "ladder-rungs", "ladder-rungs-2", "ladder-rungs-3",
     ]  # fmt: skip
 
 
 def test_the_first_that_has_an_arm_or_a_difference_tells_it(kept: Path) -> None:
-    assert parts.parts() == [FIRST, SECOND]
-    whole = parts.merged(parts.parts())
+    assert parts.parts("rungs") == [FIRST, SECOND]
+    whole = parts.merged(parts.parts("rungs"))
     assert whole is not None
     assert {row["arm"]: row["mean"] for row in whole["table"]} == {"scratch": 0.3, "paper": 0.4, "crops": 0.5}
     assert {row["arm"]: row["mean"] for row in whole["differences"]} == pytest.approx({"paper": 0.1, "crops": 0.3})
