@@ -29,6 +29,8 @@ from safetensors import SafetensorError, safe_open
 from pretint.errors import ResourceError, RunError
 
 MANIFEST = "run.json"
+RESULTS = ".pretint.json"
+"""Marks a folder whose pictures a verb has made."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -99,6 +101,21 @@ def make_folder(path: Path) -> None:
     """
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+def make_results_folder(path: Path, kind: str) -> None:
+    """Make a folder for the pictures that a verb writes; ``kind`` is the verb.
+
+    One that is new or empty is marked, so that these pictures are not taken for data when a folder above it is read.
+
+    Raises:
+        ResourceError: it cannot be made.
+    """
+    with writing(path):
+        new = not path.exists() or not any(path.iterdir())
+        path.mkdir(parents=True, exist_ok=True)
+    if new:
+        write_atomically(path / RESULTS, (json.dumps({"kind": kind, "options": {}}) + "\n").encode())
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 import pretint
+from pretint.data.layouts import open_source
 from pretint.errors import DataError, OptionError, PretintError, WeightsError
 from pretint.inference.colorizing import _Room, colorize_files
 from tests.conftest import paint
@@ -27,7 +28,12 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """What one sees of them: not the mark of a folder of results."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    )
 
 
 @pytest.fixture
@@ -78,7 +84,7 @@ def test_samples(coloring_run: Path, photos: Path, tmp_path: Path) -> None:
     for out, seed in (("one", 1), ("again", 1), ("two", 2)):
         pretint.colorize(photos / "a.png", out=tmp_path / out, model=coloring_run, samples=3, seed=seed)
     assert files(tmp_path / "one") == ["a-1.png", "a-2.png", "a-3.png"]
-    one = [pixels(path) for path in sorted((tmp_path / "one").iterdir())]
+    one = [pixels(path) for path in sorted((tmp_path / "one").glob("*.png"))]
     assert not any((one[i] == one[j]).all() for i, j in ((0, 1), (0, 2), (1, 2)))
     for name in files(tmp_path / "one"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
@@ -144,8 +150,20 @@ def test_only_results_below_the_source_are_left_alone(coloring_run: Path, photos
         pretint.colorize(photos, out=photos, model=coloring_run)
     only = photos.parent / "only"
     pretint.colorize(photos, out=only / "coloured", model=coloring_run)
-    with pytest.raises(DataError, match=r"holds no pictures but those in --out"):
+    with pytest.raises(DataError, match=r"only: no pictures here"):
         pretint.colorize(only, out=only / "coloured", model=coloring_run)
+
+
+def test_results_are_not_taken_for_pictures_by_another_call(coloring_run: Path, photos: Path) -> None:
+    """Nor for data of a training; of a folder that held something before, all counts."""
+    before = [record.id for record in open_source(photos).split("all")]
+    for out in ("coloured", "vivid"):
+        pretint.colorize(photos, out=photos / out, model=coloring_run)
+        assert files(photos / out) == ["a.png", "b.JPG", "old/1920/c.png"]
+    assert [record.id for record in open_source(photos).split("all")] == before
+    assert len(open_source(photos / "vivid").split("all")) == 3
+    pretint.colorize(photos / "a.png", out=photos / "old", model=coloring_run)
+    assert len(open_source(photos).split("all")) == len(before) + 1
 
 
 def test_the_original_is_not_a_result_that_is_there(coloring_run: Path, photos: Path) -> None:

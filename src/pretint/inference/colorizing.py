@@ -27,7 +27,7 @@ from pretint.inference.models import Setting, Trained, best_device, drawing_from
 from pretint.inference.small_maps import Precision, arithmetic, prepare
 from pretint.networks.unet import Dropout, set_dropout_at_inference
 from pretint.pretexts.pretext import ColorizationPretext
-from pretint.run_folder import make_folder
+from pretint.run_folder import make_folder, make_results_folder
 from pretint.training.hardware import choose_precision
 from pretint.training.options import LoopOptions
 
@@ -178,6 +178,7 @@ def colorize_files(
                     continue
                 predictor = partial(colorizer, seed=seed * 1_000_003 + sample)
                 try:
+                    make_results_folder(out, "colorize")
                     make_folder(numbered.parent)
                     colorize_file(source, numbered, predictor, colorizer.size)
                 except (DataError, ResourceError) as error:

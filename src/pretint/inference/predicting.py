@@ -16,7 +16,7 @@ from pretint.data.masks import overlaid, voc_palette
 from pretint.errors import DataError, OptionError, PretintError
 from pretint.inference.applying import picture_logits, read_picture
 from pretint.inference.models import TaskModel, best_device, load_task
-from pretint.run_folder import make_folder, write_atomically
+from pretint.run_folder import make_folder, make_results_folder, write_atomically
 
 LABELS = "labels.csv"
 BEGUN = "labels.part.csv"
@@ -149,6 +149,7 @@ def _write_masks(model: TaskModel, rgb: NDArray[np.uint8], out: Path, name: Path
     classes = model.task.prediction(picture_logits(model, rgb, device))[0].astype(np.uint8)
     mask = Image.fromarray(classes)
     mask.putpalette(voc_palette().reshape(-1).tolist())
+    make_results_folder(out, "predict")
     written = []
     for folder, picture in zip(PICTURES, (mask, Image.fromarray(overlaid(rgb, classes))), strict=True):
         target = out / folder / name.with_name(f"{name.name}.png")

@@ -10,7 +10,7 @@ from pretint.data.file_records import FileRecords, Lines
 from pretint.data.reading import PICTURE_SUFFIXES
 from pretint.data.record import Source
 from pretint.errors import DataError
-from pretint.run_folder import MANIFEST
+from pretint.run_folder import MANIFEST, RESULTS
 
 
 def recognises(folder: Path) -> bool:
@@ -40,8 +40,8 @@ def names_below(root: Path, below: str = "") -> bytearray:
 def walk(folder: Path) -> Iterator[Path]:
     """Every picture in the folder and below, in the same order everywhere (by name, files before folders).
 
-    Hidden files and folders (a leading dot) are passed over, and below the folder so are runs and studies, whose samples are none of
-    the data; links to folders are followed, each folder once.
+    Hidden files and folders (a leading dot) are passed over, and below the folder so are runs, studies and what verbs have
+    made, whose pictures are none of the data; links to folders are followed, each folder once.
     """
     for below, files in _walk(folder, "", set()):
         yield from (folder / below / name for name in files)
@@ -77,11 +77,11 @@ def _is_picture(entry: "os.DirEntry[str]") -> bool:
     )
 
 
-_MANIFESTS = (MANIFEST, "study.json")
+_MANIFESTS = (MANIFEST, "study.json", RESULTS)
 
 
 def is_of_ours(folder: Path) -> bool:
-    """True for the folder of a run or a study."""
+    """True for the folder of a run, of a study, or of pictures that a verb made."""
     for name in _MANIFESTS:
         try:
             content = json.loads((folder / name).read_bytes())
