@@ -19,6 +19,7 @@ import io
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,8 +67,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def _beside(path: Path) -> Path:
-    """Where this process writes a file that takes the place of ``path``: two that write one page do not meet."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Where this thread writes a file that takes the place of ``path``: two that write one page do not meet."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
 
 
 def begun(file: Path, name: str) -> bool:

@@ -151,7 +151,7 @@ def test_results_below_the_source_are_not_predicted_again(segmentation_run: Path
     assert again.written == first.written
     for picture in ("a.png", "sub/b.png"):
         (album / picture).unlink()
-    with pytest.raises(DataError, match="no pictures (here|but those in --out)"):
+    with pytest.raises(DataError, match=r"no pictures (here|but those in --out)"):
         pretint.predict(segmentation_run, album, out=album / below, overwrite=True)
 
 
