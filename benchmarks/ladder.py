@@ -34,7 +34,7 @@ import peers
 import torch
 from first_results import CLASSES, RESULTS, about, keep
 from rungs import BEST, PASSES, PRETRAININGS, RUNGS, SHARES, SIZE, TIMED
-from study_page import PAGE, page
+from study_page import PAGE, against, page
 
 import pretint
 from pretint.experiments.environment import environment
@@ -142,9 +142,9 @@ def wanted(runs: Path, seeds: int) -> set[str]:
     """The rungs and peers that have to be pretrained here: those that no study elsewhere has whole, and what they are held against."""
     here = runs / "study-rungs" / "study.json"
     begun = json.loads(here.read_text())["begun"] if here.exists() else ""
-    against = {rung.name: rung.against for rung in RUNGS} | dict.fromkeys(peers.PEERS, TIMED)
-    missing = against.keys() - parts.whole((one for one in parts.parts("rungs") if one["begun"] != begun), seeds)
-    return missing | {against[name] for name in missing}
+    elsewhere = (one for one in parts.parts("rungs") if one["begun"] != begun)
+    missing = {*(rung.name for rung in RUNGS), *peers.PEERS} - parts.whole(elsewhere, seeds)
+    return missing | {against(name) for name in missing}
 
 
 def climb(data: Path, runs: Path, **how: Any) -> None:

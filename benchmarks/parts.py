@@ -32,11 +32,11 @@ def whole(documents: Iterable[Mapping[str, Any]], seeds: int) -> set[str]:
 
 
 def merged(documents: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """All parts as one: each arm, and each difference, as the first part that has it tells it; None without parts."""
+    """All ``parts`` as one: each arm, and each difference, as the first that has it tells it; None without parts."""
     if not documents:
         return None
     first, *later = documents
-    together = {**first, "pretrainings": dict(first["pretrainings"])}
+    together = {**first, "parts": len(documents), "pretrainings": dict(first["pretrainings"])}
     for one in later:
         there = {arm["name"] for arm in together["arms"]}
         new = [arm for arm in one["arms"] if arm["name"] not in there]

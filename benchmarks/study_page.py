@@ -173,7 +173,7 @@ def rung_lines(done: dict[str, Any]) -> list[str]:
         f"Minutes of pretraining are what it costs on one CPU thread, timed apart from the trainings: `--stages costs`, {where(costs.document())}.",
         "A star stands behind a difference that holds after Holm's correction. SimCLR (Chen et al. 2020) and SimMIM (Xie et al. 2022) are",
         f"`benchmarks/peers.py`: the same backbone and photos, in colour, for the CPU time of `{TIMED}`; they should come out below it.",
-        *in_parts("rungs"),
+        *in_parts(done),
         *([f"Not run yet: {', '.join(missing)}."] if missing else []),
         "",
         "| rung | what changes | against | minutes | mAP | deviation | to scratch | to that rung |",
@@ -193,13 +193,12 @@ def rung_lines(done: dict[str, Any]) -> list[str]:
     return [*lines, "", *check_lines(done), ""]
 
 
-def in_parts(study: str) -> list[str]:
+def in_parts(done: dict[str, Any]) -> list[str]:
     """What to know of a study that was run in parts; nothing of one that was not."""
-    count = len(parts.parts(study))
-    if count < 2:
+    if done["parts"] < 2:
         return []
     return [
-        f"Run in {count} studies, each with a scratch of its own and what its rungs are held against; differences, and their",
+        f"Run in {done['parts']} studies, each with a scratch of its own and what its rungs are held against; differences, and their",
         "corrections, are within one of them, scores those of the first that has the arm.",
     ]
 
@@ -212,7 +211,7 @@ def probe_lines(done: dict[str, Any]) -> list[str]:
         "",
         f"`--stages probes`: frozen features at stride {PROBE_DEPTH}, pooled; {len(done['seeds'])} seeds of which labels are known, the same pretrainings; mAP in points.",
         f"{stamp(done)}.",
-        *in_parts("probes"),
+        *in_parts(done),
         "",
         "| rung | against | "
         + " | ".join(f"{fraction:.0%} of the labels | to scratch | to that rung" for fraction in (few, whole))

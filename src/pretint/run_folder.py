@@ -113,8 +113,9 @@ def make_results_folder(path: Path, kind: str) -> None:
         ResourceError: it cannot be made.
     """
     with writing(path):
-        new = not path.exists() or not any(path.iterdir())
         path.mkdir(parents=True, exist_ok=True)
+        with os.scandir(path) as entries:  # ends at the first: it is asked before every picture
+            new = next(entries, None) is None
     if new:
         write_atomically(path / RESULTS, (json.dumps({"kind": kind, "options": {}}) + "\n").encode())
 

@@ -55,9 +55,9 @@ def test_the_first_that_has_an_arm_or_a_difference_tells_it(kept: Path) -> None:
     assert [arm["name"] for arm in whole["arms"]] == ["scratch", "paper", "crops"]
     assert list(whole["pretrainings"]) == ["paper", "crops"]
     assert len(whole["checks"]) == 3
-    assert whole["seconds"] == 120.0
+    assert (whole["parts"], whole["seconds"]) == (2, 120.0)
     assert parts.merged([]) is None
-    assert parts.merged([FIRST]) == FIRST
+    assert parts.merged([FIRST]) == {**FIRST, "parts": 1}
 
 
 def test_what_is_whole_elsewhere_is_pretrained_for_those_that_are_held_against_it_alone(

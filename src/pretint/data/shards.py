@@ -163,9 +163,8 @@ def member_names(ids: Iterable[str], ending: str) -> Iterator[str]:
     taken: set[str] = set()
     for identity in ids:
         folder, slash, file = identity.rpartition("/")
-        if (
-            f"{ending}/" in folder + slash
-        ):  # a folder x.jpg would be in the way of a picture x.jpg when the tar is unpacked
+        # A folder x.jpg would be in the way of a picture x.jpg when the tar is unpacked.
+        if f"{ending}/" in folder + slash:
             folder = "/".join(part.replace(".", "_") if part.endswith(ending) else part for part in folder.split("/"))
         stem = file.rpartition(".")[0] or file
         name = plain = folder + slash + stem.replace(".", "_")

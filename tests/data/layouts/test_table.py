@@ -41,6 +41,7 @@ def test_columns_are_classes(table: Path) -> None:
         ("file,cat\npictures/a.png\n", "line 2.*''"),
         ("file,cat\npictures/a.png,1,1\n", "line 2.*no column"),
         ("file,cat,\npictures/a.png,1,1\n", "line 2.*no column"),
+        ("file,cat,,\npictures/a.png,1,1,\n", "line 2.*no column"),
         ("file,cat\n../pictures/a.png,1\n", "line 2.*no path below"),
         ("file,cat\n/pictures/a.png,1\n", "line 2.*no path below"),
         ("file,cat\n,1\n", "line 2.*not there"),

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from itertools import zip_longest
 from pathlib import Path
 
 from pretint.data.record import Record, Source, split_name
@@ -58,7 +59,7 @@ def read(folder: Path, classes: tuple[str, ...] | None = None, other: str = "voi
             for values in filter(any, rows):
                 where = f"{table}, line {rows.line_num}"
                 row = dict(zip(columns, values, strict=False))
-                if row.get("") or any(values[len(columns) :]):
+                if any(value for column, value in zip_longest(columns, values) if not column):
                     raise DataError(f"{where}: holds a value that no column is named for; mend the table")
                 given = row.get("file", "")
                 # Normalised, else ./a.png would be a second picture beside a.png.
