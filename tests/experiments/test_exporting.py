@@ -18,7 +18,7 @@ from pretint.cli import main
 from pretint.data.feed import once
 from pretint.data.record import Record
 from pretint.data.views import ViewOptions
-from pretint.errors import OptionError, RunError, WeightsError
+from pretint.errors import DataError, OptionError, RunError, WeightsError
 from pretint.experiments import exporting
 from pretint.experiments.exporting import held_out_pictures
 from pretint.inference.models import load_pretext, open_trained
@@ -179,9 +179,29 @@ def test_large_pictures_are_held_small(tmp_path: Path, monkeypatch: pytest.Monke
         return rgb
 
     monkeypatch.setattr(exporting, "read_rgb", read)
-    small = np.stack(exporting._pictures(records))
+    small = np.stack(exporting._pictures(records, print))
     means = full.reshape(4, 256, 2, 384, 2, 3).mean(axis=(2, 4))
     assert np.abs(small - means).max() <= 1  # Pillow rounds once for each axis
+
+
+def test_pictures_that_cannot_be_read_are_named_and_choose_nothing(
+    coloring_run: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = Path(shutil.copytree(pictures, tmp_path / "whole"))
+    broken = Path(shutil.copytree(pictures, tmp_path / "broken"))
+    (broken / "00-empty.png").touch()
+    for data in (whole, broken):
+        assert main(["export", str(coloring_run), f"{data}.safetensors", "--tune", str(data)]) == 0
+    assert f"left out: {broken / '00-empty.png'}: the file is empty" in capsys.readouterr().err
+    told = [open_trained(f"{data}.safetensors").description for data in (whole, broken)]
+    assert told[0]["settings"] == told[1]["settings"]
+    assert told[0]["chosen_on"] | {"which": "broken"} == told[1]["chosen_on"]
+    shutil.rmtree(broken)
+    broken.mkdir()
+    (broken / "cut.png").write_bytes((whole / "00.png").read_bytes()[:100])
+    with pytest.raises(DataError, match=r"cut\.png: the picture is damaged or cut off"):
+        pretint.export(coloring_run, tmp_path / "none.safetensors", tune=broken)
+    assert not (tmp_path / "none.safetensors").exists()
 
 
 def test_half_precision_that_costs_too_much(

@@ -116,7 +116,7 @@ def test_colorization(coloring_run: Path, photos: Path, tmp_path: Path) -> None:
             assert row["auc_balanced"] == pytest.approx(balanced, rel=2e-3), name
     assert result["original"] == {"colourfulness": spread([colourfulness(rgb) for rgb in originals])}
     assert result["pictures"] == 4
-    assert result["left_out"] == {"grey": 0, "small": 1}
+    assert result["left_out"] == {"grey": 0, "small": 1, "unreadable": 0}
     assert result["split"] == "all"
     assert not result["trained_on_these"]
 
@@ -174,7 +174,10 @@ def test_grey_originals_count_in_no_score(
     Image.fromarray(np.repeat(lightness, 3, axis=2)).save(data / "grey.png")
     Image.fromarray(lightness[..., 0]).save(data / "grey of one plane.png")
     result = pretint.evaluate(coloring_run, data=data)
-    assert result == {**pretint.evaluate(coloring_run, data=photos), "left_out": {"grey": 2, "small": 1}}
+    assert result == {
+        **pretint.evaluate(coloring_run, data=photos),
+        "left_out": {"grey": 2, "small": 1, "unreadable": 0},
+    }
     assert main(["evaluate", str(coloring_run), "--data", str(data)]) == 0
     assert "left out of the scores: 2 grey pictures, 1 below 11 pixels a side\n" in capsys.readouterr().err
 
@@ -183,7 +186,34 @@ def test_grey_originals_count_in_no_score(
     for path in data.iterdir():
         if not path.name.startswith(("grey", "small")):
             path.unlink()
-    with pytest.raises(pretint.DataError, match=r"no picture here has colour .*\(2 are grey, 1 smaller\)"):
+    with pytest.raises(
+        pretint.DataError, match=r"no picture here has colour .*\(2 are grey, 1 smaller, 0 cannot be read\)"
+    ):
+        pretint.evaluate(coloring_run, data=data)
+
+
+def test_pictures_that_cannot_be_read_are_named_and_the_others_scored(
+    coloring_run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(photos, tmp_path / "data"))
+    whole = (data / "0.png").read_bytes()
+    (data / "0-cut.png").write_bytes(whole[: len(whole) // 2])
+    (data / "5-empty.jpg").write_bytes(b"")
+    assert main(["evaluate", str(coloring_run), "--data", str(data), "--json"]) == 2
+    said = capsys.readouterr()
+    result = json.loads(said.out)
+    others = pretint.evaluate(coloring_run, data=photos)
+    differing = {"left_out": {"grey": 0, "small": 1, "unreadable": 2}, "refused": result["refused"]}
+    assert result == {**others, **differing}
+    assert [Path(reason.partition(": ")[0]).name for reason in result["refused"]] == ["0-cut.png", "5-empty.jpg"]
+    for reason in result["refused"]:
+        assert f"left out: {reason}\n" in said.err
+    assert "2 pictures could not be scored, as told above; the scores are of the others" in said.err
+
+    for path in data.iterdir():
+        if not path.name.startswith("0-cut"):
+            path.unlink()
+    with pytest.raises(pretint.DataError, match=r"0-cut\.png: the picture is damaged or cut off"):
         pretint.evaluate(coloring_run, data=data)
 
 
@@ -192,8 +222,8 @@ def test_one_document_is_printed(coloring_run: Path, photos: Path, capsys: pytes
     printed = json.loads(capsys.readouterr().out)
     assert printed == pretint.evaluate(coloring_run, data=photos)
     assert set(printed) == {
-        "model", "grey", "mean_colour", "original", "pictures", "left_out", "split", "trained_on_these", "setting",
-        "settings",
+        "model", "grey", "mean_colour", "original", "pictures", "left_out", "refused", "split", "trained_on_these",
+        "setting", "settings",
     }  # fmt: skip
     assert set(printed["model"]) == {
         "psnr", "ssim", "colourfulness", "colourfulness_difference", "colourfulness_share", "auc", "auc_balanced",

@@ -2,14 +2,14 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pretint.commands import positional
 from pretint.commands.resolve import plain_options
-from pretint.errors import OptionError
+from pretint.errors import OptionError, PretintError
 from pretint.recipe import check_choices
 from pretint.shipped import as_text
 from pretint.terminal import counted
@@ -56,8 +56,9 @@ def evaluate(
 
     A colorizer: rows ``model``, ``grey`` and ``mean_colour``, each with ``psnr`` (dB), ``ssim``, ``auc``, ``colourfulness``
     and ``colourfulness_difference`` as mean, min and max over pictures, ``auc_balanced`` and ``colourfulness_share``;
-    ``settings`` holds such a row for each setting, ``model`` is that of ``setting``; ``left_out`` counts the ``grey`` and the
-    too ``small``. A task: ``scores`` and ``constant``.
+    ``settings`` holds such a row for each setting, ``model`` is that of ``setting``; ``left_out`` counts the ``grey``, the
+    too ``small`` and the ``unreadable``, of which ``refused`` has the reasons. A task, where each picture of the list must be
+    readable: ``scores`` and ``constant``.
 
     Raises:
         PretintError: the run or the data are not right.
@@ -72,24 +73,37 @@ def command(arguments: Sequence[str]) -> None:
     """The verb on the command line."""
     options = plain_options(EvaluateOptions, "evaluate", arguments)
     result = _run(options, quiet=False)
-    left_out = result.get("left_out", {})
-    if any(left_out.values()):
-        from pretint.inference.evaluating import SMALLEST
-
-        grey, small = counted(left_out["grey"], "grey picture"), f"{left_out['small']} below {SMALLEST} pixels a side"
-        print(f"left out of the scores: {grey}, {small}", file=sys.stderr)
+    refused = result.get("refused", [])
+    for reason in refused:
+        print(f"left out: {reason}", file=sys.stderr)
+    if uncounted := _uncounted(result.get("left_out", {})):
+        print(f"left out of the scores: {uncounted}", file=sys.stderr)
     if options.json:
         print(json.dumps(result, indent=2))
-        return
+    else:
+        _show(result, "--split or --data" if options.split else "--split, or other --data")
+    if refused:
+        raise PretintError(
+            f"{counted(len(refused), 'picture')} could not be scored, as told above; the scores are of the others"
+        )
+
+
+def _uncounted(left_out: Mapping[str, int]) -> str:
+    """Of what can be read, how much counts in no score; empty where there is none."""
+    from pretint.inference.evaluating import SMALLEST
+
+    grey, small = left_out.get("grey", 0), left_out.get("small", 0)
+    return f"{counted(grey, 'grey picture')}, {small} below {SMALLEST} pixels a side" if grey or small else ""
+
+
+def _show(result: dict[str, Any], other: str) -> None:
+    """The tables, and whether the pictures were trained on; `other` is what would name others."""
     from pretint.terminal import Terminal
 
     console = Terminal()
     for table in _tables(result, ranges=console.width >= WIDE):
         console.print(table)
-    if "trained_on_these" not in result:
-        return
     if result["trained_on_these"]:
-        other = "--split or --data" if options.split else "--split, or other --data"
         print(
             f"these pictures were trained on: the scores say nothing about others; name another {other}",
             file=sys.stderr,

@@ -90,7 +90,7 @@ def export(
     pretext.to(best_device())
     description = _describe(trained)
     records, whose = _tuning(trained, tune, say)
-    pictures = _pictures(records)
+    pictures = _pictures(records, say)
     if pictures:
         with counting("choosing the settings", quiet) as progress:
             settings = choose(Trial(pretext, trained.options["size"], pictures), progress)
@@ -103,7 +103,7 @@ def export(
     dropped = sorted({*description.get("dropped", ()), *pretext.training_only})
     tensors = {name: t for name, t in trained.tensors.items() if not name.startswith(tuple(f"{d}." for d in dropped))}
     description |= {"dropped": dropped, "half": half}
-    checked = _pictures(_listed(check)) if check else pictures
+    checked = _pictures(_listed(check), say) if check else pictures
     if half:
         parameters = {name for name, _ in pretext.named_parameters()}
         tensors = {name: _halved(tensor) if name in parameters else tensor for name, tensor in tensors.items()}
@@ -169,17 +169,39 @@ def _listed(folder: Path) -> Sequence[Record]:
     return open_source(folder).training_split(None).records
 
 
-def _pictures(records: Sequence[Record]) -> list[NDArray[np.uint8]]:
+def _pictures(records: Sequence[Record], say: Say) -> list[NDArray[np.uint8]]:
     """At most ``MOST`` pictures with colours, in even steps, as small as they are scored; one at a time is held at its full size.
 
+    Those that cannot be read are told.
+
     Raises:
-        DataError: there are records, but none with colours.
+        DataError: there are records, but none with colours, or none that can be read.
     """
     places = np.linspace(0, len(records) - 1, min(MOST, len(records))).round().astype(int)
-    coloured = [shrunk(rgb) for rgb in map(read_rgb, (records[i].where for i in places.tolist())) if not is_grey(rgb)]
+    coloured: list[NDArray[np.uint8]] = []
+    refused: list[str] = []
+    for place in places.tolist():
+        try:
+            rgb = _small(records[place])
+        except DataError as error:
+            refused.append(str(error))
+        else:
+            coloured += [] if rgb is None else [rgb]
     if len(places) and not coloured:
-        raise DataError(f"{records[0].path}: this picture and all others are grey; name others with --tune or --check")
+        if len(refused) == len(places):
+            raise DataError(refused[0])
+        raise DataError(
+            f"{records[0].path}: this picture and all others are grey or cannot be read; name others with --tune or --check"
+        )
+    for reason in refused:
+        say(f"left out: {reason}")
     return coloured
+
+
+def _small(record: Record) -> NDArray[np.uint8] | None:
+    """A picture as small as it is scored; None where it is grey."""
+    rgb = read_rgb(record.where)
+    return None if is_grey(rgb) else shrunk(rgb)
 
 
 def _halved(tensor: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ def evaluate_colorization(
     each with mean, min and max over pictures; ``auc_balanced``, one number over all pixels, all true colours weighing alike;
     ``colourfulness_share``, the mean colourfulness over that of the originals. Beside them ``original``, the originals'
     colourfulness, and ``left_out``: how many originals were ``grey`` (see :mod:`pretint.data.screening`; nothing can be told
-    from colouring them) or ``small``.
+    from colouring them), ``small`` or ``unreadable``, the reasons for the last in ``refused``.
 
     Args:
         trained: a colorizer.
@@ -68,7 +68,7 @@ def evaluate_colorization(
         note: told (id of a picture, row, its scores), for what is to be computed picture by picture.
 
     Raises:
-        DataError: there are no pictures with colour of at least 11 pixels a side.
+        DataError: there are no pictures with colour of at least 11 pixels a side that can be read.
         OptionError: the model has no such setting.
     """
     settings: tuple[Setting, ...] = (setting,) if setting else tuple(trained.settings)
@@ -78,13 +78,19 @@ def evaluate_colorization(
     records = chosen.records
     mean = torch.tensor(colorizer.trained.description["mean_colour"], dtype=torch.float32).view(1, 2, 1, 1)
     meters: dict[str, dict[str, RunningMeter]] = {}
-    left_out = {"grey": 0, "small": 0}
+    left_out = {"grey": 0, "small": 0, "unreadable": 0}
+    refused: list[str] = []
     scored: list[Record] = []
     balanced: dict[str, BalancedAreaMeter] = {}
     for done, record in enumerate(records):
         if progress:
             progress(done, len(records))
-        original = read_rgb(record.where)
+        try:
+            original = read_rgb(record.where)
+        except DataError as error:
+            left_out["unreadable"] += 1
+            refused.append(str(error))
+            continue
         if min(original.shape[:2]) < SMALLEST:
             left_out["small"] += 1
             continue
@@ -113,10 +119,12 @@ def evaluate_colorization(
             for score, value in scores.items():
                 meters.setdefault(name, {}).setdefault(score, RunningMeter()).update(value)
         meters.setdefault("original", {}).setdefault("colourfulness", RunningMeter()).update(colourfulness(original))
+    if refused and not any((scored, left_out["grey"], left_out["small"])):
+        raise DataError(refused[0])
     if not scored:
         raise DataError(
             f"--data {folder}: no picture here has colour and is at least {SMALLEST} pixels wide and high "
-            f"({left_out['grey']} are grey, {left_out['small']} smaller); choose other pictures"
+            f"({left_out['grey']} are grey, {left_out['small']} smaller, {len(refused)} cannot be read); choose other pictures"
         )
     rows: dict[str, dict[str, Any]] = {
         name: {score: meter.compute() for score, meter in scores.items()} for name, scores in meters.items()
@@ -133,6 +141,7 @@ def evaluate_colorization(
         "settings": told,
         "pictures": len(scored),
         "left_out": left_out,
+        "refused": refused,
         "split": chosen.name,
         "trained_on_these": trained_on(colorizer.trained, data, scored),
     }

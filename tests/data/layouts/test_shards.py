@@ -113,7 +113,7 @@ def test_screening_remembers_each_picture_of_a_tar(both: tuple[Path, Path], tmp_
 def test_colours_of_shards_are_scored(both: tuple[Path, Path], coloring_run: Path) -> None:
     shards, files = (pretint.evaluate(coloring_run, data=folder) for folder in both)
     assert shards["pictures"] == 21
-    assert shards["left_out"] == {"grey": 1, "small": 0}
+    assert shards["left_out"] == {"grey": 1, "small": 0, "unreadable": 0}
     assert shards == files
 
 
