@@ -1,11 +1,16 @@
 """Work is shared out and comes back in order; a process that dies is told of."""
 
 import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from pretint.data.feed import once
 from pretint.data.processes import in_order
+from pretint.data.record import Record
+from pretint.data.views import ViewOptions
 from pretint.errors import ResourceError
 
 
@@ -41,3 +46,23 @@ def test_tasks_are_taken_as_they_are_needed() -> None:
 def test_a_process_that_dies_is_told_of() -> None:
     with pytest.raises(ResourceError, match="was killed"):
         list(in_order(_die, range(6), 2))
+
+
+at_the_next_fork: list[signal.Signals] = []
+os.register_at_fork(after_in_parent=lambda: at_the_next_fork and signal.raise_signal(at_the_next_fork.pop()))
+
+
+@pytest.mark.parametrize("how", ["pool", "loader"])
+def test_ctrl_c_while_processes_start_is_not_lost(how: str, pictures: Path) -> None:
+    """Python drops exceptions of what it calls at a fork, and logging has it call something there."""
+    records = [Record(path.name, path) for path in sorted(pictures.glob("*.png"))]
+    work = (
+        in_order(_square, range(40), 2)
+        if how == "pool"
+        else once(records, size=16, view=ViewOptions(), batch_size=1, workers=2)
+    )
+    at_the_next_fork.append(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        next(work)
+    assert not at_the_next_fork
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

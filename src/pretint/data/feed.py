@@ -4,10 +4,11 @@ Batches are addressed like the random numbers: the order of an epoch and the vie
 a feed can start at any step, with any number of workers, on any rank, and gives the same bits.
 """
 
-import signal
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pretint.color import rgb_to_planes, standardize_rgb
 from pretint.data.masks import read_pair, require_masks
+from pretint.data.processes import outlive_signals, signals_later
 from pretint.data.randomness import Purpose, generator
 from pretint.data.reading import read_picture
 from pretint.data.record import Record
@@ -351,12 +353,14 @@ def _load(pictures: _Pictures, addresses: Iterable[_Address], workers: int, pin:
         sampler=addresses,
         num_workers=workers,
         collate_fn=_as_it_is,
-        worker_init_fn=_outlive_signals,
+        worker_init_fn=_begin,
         pin_memory=pin,
         generator=torch.Generator(),  # else the loader draws from torch's global stream
     )
     try:
-        for batch in loader:
+        with signals_later():
+            batches = iter(loader)
+        for batch in batches:
             if isinstance(batch, PretintError):
                 raise batch
             yield batch
@@ -372,10 +376,12 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _outlive_signals(worker: int) -> None:
-    """Ctrl-C, and SIGTERM where a job is ended, reach every process; the workers leave it to the training, which saves and ends them.
+def _begin(worker: int) -> None:
+    outlive_signals()
+    sys.excepthook = _of_this_process
 
-    A second SIGTERM does end a worker: torch's loader sends it to one that hangs.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+def _of_this_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Where the caller leaves while a batch is handed over, multiprocessing tells of the broken connection; nobody waits for that batch."""
+    if not issubclass(kind, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, trace)

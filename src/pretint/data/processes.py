@@ -9,7 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeVar
 
 from pretint.errors import ResourceError
 
@@ -47,7 +49,8 @@ def in_order(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
     with ProcessPoolExecutor(workers, multiprocessing.get_context(method), _begin, (os.getpid(),)) as pool:
         try:
             for task in tasks:
-                waiting.append(pool.submit(work, task))
+                with signals_later():
+                    waiting.append(pool.submit(work, task))
                 if len(waiting) > 2 * workers:  # no more, or results would pile up in memory
                     yield waiting.popleft().result()
             while waiting:
@@ -60,10 +63,44 @@ def in_order(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(caller: int) -> None:
-    # Ctrl-C, and SIGTERM where a job is ended, reach every process; they are the caller's to obey. A second SIGTERM does end one.
+@contextmanager
+def signals_later() -> Iterator[None]:
+    """Ctrl-C and SIGTERM that come within the block take effect after it; for a block that starts processes.
+
+    Python drops what a handler raises while a process is forked (``os.register_at_fork``), so that Ctrl-C would be lost; and the
+    process itself may not have been told yet to outlive them. Outside the main thread, where no handler runs, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    before: dict[signal.Signals, Any] = {
+        number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for one, handler in reversed(before.items()):  # SIGINT last: it may raise at once
+            signal.signal(one, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+def outlive_signals() -> None:
+    """Ctrl-C, and SIGTERM where a job is ended, reach every process; this one leaves them to its caller, who saves and ends it.
+
+    A second SIGTERM does end it: torch's loader sends one to a process that hangs.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+
+def _begin(caller: int) -> None:
+    outlive_signals()
     end_with(caller)
 
 
