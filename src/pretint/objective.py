@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from pretint.data.feed import Batch
-from pretint.errors import OptionError
+from pretint.errors import OptionError, WeightsError
 
 T = TypeVar("T")
 
@@ -131,7 +132,11 @@ class Meter(Protocol):
     best: tuple[str, Literal["max", "min"]]
 
     def update(self, batch: Batch) -> None:
-        """Run the network on a batch and add to the state; called in eval mode, without gradients."""
+        """Run the network on a batch and add to the state; called in eval mode, without gradients.
+
+        Raises:
+            WeightsError: the network gives values that are not numbers.
+        """
 
     def compute(self) -> dict[str, float]:
         """The scores over all batches seen; the loop leaves out those that are not finite."""
@@ -164,3 +169,17 @@ class Objective(nn.Module):
     def meter(self) -> Meter:
         """A fresh meter for held-out pictures."""
         raise NotImplementedError
+
+
+def finite(values: Tensor) -> Tensor:
+    """What a network gave, as it is.
+
+    Raises:
+        WeightsError: some values are not numbers, of which a class or a colour would be made all the same.
+    """
+    if not torch.isfinite(values).all():
+        raise WeightsError(
+            "the network gives values that are not numbers: its training diverged or its weights are damaged; "
+            "use another checkpoint"
+        )
+    return values

@@ -1,5 +1,7 @@
 """Batches are addressed: any start, any workers, any ranks give the same bits."""
 
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +11,11 @@ import torch
 from PIL import Image
 
 from pretint.color import rgb_to_planes, standardize_rgb
+from pretint.data import feed
 from pretint.data.feed import Batch, Feed, once
 from pretint.data.record import Record
 from pretint.data.views import ViewOptions
-from pretint.errors import DataError, OptionError
+from pretint.errors import DataError, OptionError, ResourceError
 
 RNG = np.random.default_rng(0)
 CLASSES = ("cat", "dog")
@@ -168,6 +171,30 @@ def test_faults_of_pictures_name_the_file(records: list[Record], tmp_path: Path,
     with pytest.raises(DataError, match=r"broken\.png") as caught:
         list(feed.batches(0, 1))
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_fault_of_ours_keeps_its_words(records: list[Record], workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's words for it have those of a process that was killed in them."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(feed, "read_picture", broken)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        list(once(records, size=16, view=ViewOptions(), batch_size=4, workers=workers))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, None])
+def test_a_reader_that_ends_is_told_of(
+    records: list[Record], how: signal.Signals | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), how) if how else os._exit(1)
+
+    monkeypatch.setattr(feed, "read_picture", end)
+    with pytest.raises(ResourceError, match="a process that reads pictures was killed"):
+        list(once(records, size=16, view=ViewOptions(), batch_size=4, workers=1))
 
 
 def test_missing_targets_are_told_at_once(records: list[Record]) -> None:

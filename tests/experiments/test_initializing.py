@@ -66,8 +66,14 @@ def test_every_tensor_arrives_and_fc_is_left(tensors: dict[str, Tensor], tmp_pat
     assert words.endswith("foreign.safetensors (backbone); the rest is new; left in the file: fc.bias, fc.weight")
 
 
-def test_the_first_batch_does_not_replace_the_averages(tensors: dict[str, Tensor], tmp_path: Path) -> None:
-    network, _ = load(tensors, tmp_path)
+@pytest.mark.parametrize("counters", [False, True])
+def test_the_first_batch_does_not_replace_the_averages(
+    counters: bool, tensors: dict[str, Tensor], tmp_path: Path
+) -> None:
+    """Neither where a file has no counters, nor where torch made some of 0 when it read such a file."""
+    names = [name.replace("running_mean", "num_batches_tracked") for name in tensors if "running_mean" in name]
+    zeros = {name: torch.tensor(0) for name in names} if counters else {}
+    network, _ = load({**tensors, **zeros}, tmp_path)
     values = torch.rand(4, 3, 32, 32)
     layer = network.backbone.bn1
     with torch.no_grad():

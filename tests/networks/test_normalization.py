@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from pretint.errors import OptionError
 from pretint.networks.normalization import freeze_statistics, normalization, normalization_parameters
 
 
@@ -107,6 +108,17 @@ def test_gradients_of_instance_norm_are_those_of_plain_arithmetic(memory_format,
     torch.testing.assert_close(output, expected, atol=1e-4, rtol=1e-4)
     for found, true in zip([given, *layer.parameters()], [values, *plain], strict=True):
         torch.testing.assert_close(found.grad, true.grad, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["instance", "batch-always"])
+def test_one_value_of_a_picture_is_refused(name):
+    layer = normalization(name, 6).eval()
+    with pytest.raises(OptionError, match="one value a channel is left"):
+        layer(torch.rand(1, 6, 1, 1))
+    assert layer(torch.rand(1, 6, 1, 2)).shape == (1, 6, 1, 2)
+    freeze_statistics(layer, True)
+    if name == "batch-always":  # by its moving averages
+        assert layer(torch.rand(1, 6, 1, 1)).shape == (1, 6, 1, 1)
 
 
 def test_instance_norm_in_bf16_keeps_its_statistics_in_float32():

@@ -200,6 +200,21 @@ def test_scores_are_means_over_places() -> None:
     assert meter.best == ("cross_entropy", "min")
 
 
+def test_weights_of_the_training_do_not_enter_the_scores() -> None:
+    """They change while it trains, and the best checkpoint would be chosen by another measure in each epoch."""
+    batch, scores = batch_of(colours(5, 16, 16)), []
+    for rebalance in (False, True):
+        torch.manual_seed(0)
+        pretext = build(rebalance=rebalance).eval()
+        if rebalance:
+            pretext.probabilities.copy_(torch.arange(1.0, len(CENTRES) + 1) / sum(range(1, len(CENTRES) + 1)))
+        meter = pretext.meter()
+        with torch.no_grad():
+            meter.update(batch)
+        scores.append(meter.compute()["cross_entropy"])
+    assert scores[0] == scores[1]
+
+
 def test_temperature_from_the_mean_to_the_likeliest_bin() -> None:
     """Of bins at random the mean is nearly grey, the likeliest is not; any size is decoded."""
     pretext = build(size=16)

@@ -31,6 +31,13 @@ def test_scores_by_hand() -> None:
     assert got["map"] == pytest.approx((5 / 6 + 1) / 2)
 
 
+def test_sure_pictures_keep_their_order() -> None:
+    """Of float32 the sigmoid is 1 from 17 on; the last, which shows nothing, is the least sure."""
+    scores = TASK.meter()
+    scores.update(batch(labels=[[1, 0], [1, 0], [0, 1]]), TASK.prediction(torch.tensor([[25.0, 0], [30, 0], [20, 1]])))
+    assert scores.compute()["ap"]["warm"] == 1
+
+
 def test_the_constant_predictor_says_frequencies(labelled: Path) -> None:
     source = open_source(labelled, task="labels")
     assert TASK.frequencies(source.split("all"), {}) == [0.5, 0.5]

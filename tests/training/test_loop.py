@@ -369,6 +369,26 @@ def test_weights_that_are_lost_do_not_replace_the_last_checkpoint(
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
+class Lost(Toy):
+    """Whose last update loses a weight."""
+
+    def after_step(self, turn: Turn) -> None:
+        super().after_step(turn)
+        if turn.name == "again":
+            self.maker.data.fill_(math.inf)
+
+
+def test_weights_that_the_last_update_lost_are_not_saved(training: Training, tmp_path: Path) -> None:
+    """The losses tell of weights as they were before it."""
+    training.start(tmp_path / "run", stop=3)
+    before = Outcome.of(tmp_path / "run").tensors
+    training.objective = Lost
+    with pytest.raises(TrainingError, match=r"weights became infinite or no numbers at step 4"):
+        training.start(tmp_path / "run", resume=True, stop=4)
+    after = Outcome.of(tmp_path / "run").tensors
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
 def _void(records: Iterable[Record]) -> None:
     """Make masks void throughout."""
     for record in records:

@@ -4,6 +4,7 @@ Batches are addressed like the random numbers: the order of an epoch and the vie
 a feed can start at any step, with any number of workers, on any rank, and gives the same bits.
 """
 
+import re
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pretint.color import rgb_to_planes, standardize_rgb
 from pretint.data.masks import read_pair, require_masks
-from pretint.data.processes import outlive_signals, signals_later
+from pretint.data.processes import context, outlive_signals, signals_later
 from pretint.data.randomness import Purpose, generator
 from pretint.data.reading import read_picture
 from pretint.data.record import Record
@@ -354,6 +355,7 @@ def _load(pictures: _Pictures, addresses: Iterable[_Address], workers: int, pin:
         num_workers=workers,
         collate_fn=_as_it_is,
         worker_init_fn=_begin,
+        multiprocessing_context=context() if workers else None,
         pin_memory=pin,
         generator=torch.Generator(),  # else the loader draws from torch's global stream
     )
@@ -365,10 +367,12 @@ def _load(pictures: _Pictures, addresses: Iterable[_Address], workers: int, pin:
                 raise batch
             yield batch
     except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+        # A fault within such a process is told in words of its own, with its traceback.
+        if not re.match(r"DataLoader worker \(pid.*\) (is killed|exited)", str(error)):
             raise
         raise ResourceError(
-            "a process that reads pictures was killed, most likely for memory; take fewer --loop.workers"
+            "a process that reads pictures was killed, most likely for memory (of a container, it may be the shared memory); take "
+            "fewer --loop.workers"
         ) from error
 
 

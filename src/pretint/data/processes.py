@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -29,6 +30,11 @@ def default_workers() -> int:
     return min(8, cores())
 
 
+def context() -> BaseContext:
+    """How processes are started: forked where that is possible, since other ways run the caller's script once more in every process."""
+    return multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else None)
+
+
 def in_order(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[Result]:
     """``work`` of every task, in their order.
 
@@ -43,10 +49,8 @@ def in_order(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
     if workers == 0:
         yield from map(work, tasks)
         return
-    # Forked where that is possible: other ways run the caller's script once more in every process.
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
     waiting: deque[Future[Result]] = deque()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context(method), _begin, (os.getpid(),)) as pool:
+    with ProcessPoolExecutor(workers, context(), _begin, (os.getpid(),)) as pool:
         try:
             for task in tasks:
                 with signals_later():

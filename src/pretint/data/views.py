@@ -24,7 +24,7 @@ class ViewOptions:
     """What is cut out: a random rectangle, a random square of 8/9 of the shorter side, nothing (the whole picture squashed to a square), or
     the largest central square."""
     smallest: float = 0.5
-    """Smallest part of the picture's area that a random crop may keep, in (0, 1]."""
+    """Smallest part of the picture's area that a random crop may keep, in (0, 1]; of long pictures less, where no shape within --view.stretch has room for it."""
     stretch: float = 4 / 3
     """Largest ratio of the sides of a random crop, 1 or more; 1 keeps shapes as they are."""
     resize: Literal["area", "bilinear", "bicubic", "nearest"] = "bilinear"

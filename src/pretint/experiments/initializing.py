@@ -103,9 +103,11 @@ def _load_foreign(backbone: Backbone, tensors: Mapping[str, Tensor], path: Path)
         raise WeightsError(
             f"--init {path}: has no tensor of this backbone (it has {next(iter(own)).removeprefix(backbone.prefix)}); it is of another architecture"
         )
-    # A counter that some files leave out. At 0 the first batch would replace the file's moving averages altogether.
+    # Counters that a file leaves out, or that torch filled with 0 when it read an older one: with them the first batch would replace
+    # the file's moving averages altogether.
     filled = {name: tensor.new_tensor(SEEN) for name, tensor in own.items() if name.endswith("num_batches_tracked")}
-    checkpoint.load_weights(backbone, {**filled, **tensors}, path)
+    counted = {name: tensor for name, tensor in tensors.items() if name not in filled or int(tensor)}
+    checkpoint.load_weights(backbone, {**filled, **counted}, path)
     return left_over
 
 

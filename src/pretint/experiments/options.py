@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 from pretint.data.views import ViewOptions
 from pretint.errors import OptionError
 from pretint.methods import KINDS, names, options_of
-from pretint.training.options import FREE_ON_RESUME, LoopOptions
+from pretint.training.options import FREE_ON_RESUME, SMALLEST_SIZE, LoopOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,10 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         _check_numbers(self)
-        if self.size < 16:
-            raise OptionError(f"--size {self.size}: must be at least 16 pixels")
+        if not 0 <= self.seed < 2**64:
+            raise OptionError(f"--seed {self.seed}: a seed is a whole number from 0 to 2**64 - 1")
+        if self.size < SMALLEST_SIZE:
+            raise OptionError(f"--size {self.size}: must be at least {SMALLEST_SIZE} pixels")
         if self.epochs < 1 or self.batch_size < 1:
             raise OptionError("--epochs and --batch-size: must be at least 1")
         if self.loop.first_size > self.size:

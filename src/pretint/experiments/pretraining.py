@@ -24,7 +24,7 @@ from pretint.experiments.early_signal import EarlySignal, choose_pictures
 from pretint.experiments.options import PretrainOptions
 from pretint.experiments.results import PretrainResult
 from pretint.experiments.starting import Start, begin, feed, once_each, run_loop, scores_of_best, seed_weights
-from pretint.objective import Objective
+from pretint.objective import Objective, finite
 from pretint.pretexts.pretext import Pretext, build_pretext
 from pretint.run_folder import MANIFEST, RunFolder, make_folder, write_atomically
 from pretint.terminal import counted
@@ -186,7 +186,7 @@ def _samples(
         ab = objective.predict(lightness)
         if ab is None:
             return
-        rows = [torch.zeros_like(batch.ab), ab.float().cpu(), batch.ab]
+        rows = [torch.zeros_like(batch.ab), finite(ab.float().cpu()), batch.ab]
         grid = torch.cat([torch.cat(list(join(batch.lightness, row)), dim=2) for row in rows], dim=1)
         pixels = (grid.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
         path = run.path / "samples" / f"epoch-{epochs:04d}.png"

@@ -21,6 +21,7 @@ from pretint.data.record import VOID, Record
 from pretint.errors import Interrupted, OptionError, ResourceError, RunError, TrainingError
 from pretint.experiments.environment import continued, environment
 from pretint.experiments.options import TrainingOptions, differences
+from pretint.networks.backbone import PLANE_COUNT
 from pretint.networks.build import build_backbone
 from pretint.networks.normalization import sees_one_value
 from pretint.objective import Objective
@@ -28,6 +29,7 @@ from pretint.run_folder import RunFolder
 from pretint.training.hardware import choose_precision, ending_together, start_fabric
 from pretint.training.loop import Loop
 from pretint.training.memory import is_out_of_memory
+from pretint.training.options import SMALLEST_SIZE
 from pretint.training.schedule import size_at
 
 
@@ -234,15 +236,14 @@ def sizes_by_epoch(options: TrainingOptions) -> list[int]:
     """Side of the training pictures in each epoch.
 
     Raises:
-        OptionError: ``--loop.first-size`` is no size that the backbone takes as it is.
+        OptionError: ``--loop.first-size`` is no size that the backbone takes as it is, or the smallest is too small for its norms.
     """
-    first, size = options.loop.first_size, options.size
-    if not first:
-        return [size] * options.epochs
+    first, size = options.loop.first_size or options.size, options.size
     with torch.device("meta"):
-        by = build_backbone(recipe.as_values(options)).strides[-1]
+        backbone = build_backbone(recipe.as_values(options)).eval()
+    by = backbone.strides[-1]
     if first < 1:
-        first = min(size, max(1, round(first * size / by)) * by)
+        first = min(size, max(-(-SMALLEST_SIZE // by), round(first * size / by)) * by)
     if first % by and first != size:
         raise OptionError(
             f"--loop.first-size {first:g}: must be a multiple of {by}, the coarsest stride of this backbone"
@@ -252,6 +253,8 @@ def sizes_by_epoch(options: TrainingOptions) -> list[int]:
                 else ""
             )
         )
+    with torch.no_grad():  # one picture alone, as it will be coloured
+        backbone(torch.empty(1, PLANE_COUNT[backbone.planes], int(first), int(first), device="meta"))
     return [size_at(int(first), size, by, epoch, options.epochs) for epoch in range(options.epochs)]
 
 

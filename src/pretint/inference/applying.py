@@ -13,7 +13,7 @@ from pretint.data.feed import Batch
 from pretint.data.reading import read_rgb
 from pretint.data.views import ViewOptions, side_to_decode, view
 from pretint.inference.models import TaskModel
-from pretint.tasks.task import finite
+from pretint.objective import finite
 
 
 def read_picture(model: TaskModel, path: Path) -> NDArray[np.uint8]:

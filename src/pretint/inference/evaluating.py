@@ -28,8 +28,9 @@ from pretint.inference.trained_on import trained_on
 from pretint.metrics.ab_error import auc
 from pretint.metrics.image import colourfulness, colourfulness_difference, psnr, ssim
 from pretint.metrics.meters import BalancedAreaMeter, RunningMeter
+from pretint.objective import finite
 from pretint.pretexts.pretext import Decoding
-from pretint.tasks.task import ScoreMeter, finite
+from pretint.tasks.task import ScoreMeter
 
 SMALLEST = 11
 """Sides in pixels of the smallest picture that SSIM's window fits into."""

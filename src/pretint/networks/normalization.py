@@ -21,6 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from pretint.errors import OptionError
+
 Normalization = Literal["batch", "batch-always", "instance", "group"]
 
 
@@ -42,6 +44,8 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         by_batch = (self.training or self.always) and not self.frozen
+        if by_batch and not self.training:
+            _require_more_than_one(input)
         averages = self.training or not by_batch  # read when frozen or evaluating, updated when training
         mean, variance = (self.running_mean, self.running_var) if averages else (None, None)
         assert self.momentum is not None
@@ -71,10 +75,25 @@ class InstanceNorm(nn.GroupNorm):
         super().__init__(channels, channels, eps=eps)
 
     def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            _require_more_than_one(input)
         if input.device.type != "cpu" or not input.requires_grad or input[0, 0].numel() == 1:
             return super().forward(input)
         pictures = torch.split(input, 1)
         return torch.cat([F.batch_norm(p, None, None, self.weight, self.bias, True, 0.0, self.eps) for p in pictures])
+
+
+def _require_more_than_one(picture: Tensor) -> None:
+    """Of one value a channel nothing is left after its own mean: torch refuses it too, but in words for programmers.
+
+    Raises:
+        OptionError: there is one picture, and of it one value.
+    """
+    if len(picture) == picture[0, 0].numel() == 1:
+        raise OptionError(
+            "--size: at this size one value a channel is left of a picture where a norm layer is to take the picture's own statistics "
+            "(normalization instance or batch-always); give a larger --size, or normalization batch or group"
+        )
 
 
 def normalization(name: Normalization, channels: int, *, eps: float = 1e-3, momentum: float = 0.01) -> nn.Module:

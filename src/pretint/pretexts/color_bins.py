@@ -113,8 +113,7 @@ class ColorBins(ColorizationPretext):
     def loss_of(self, planes: Tensor, batch: Batch) -> Loss:
         """The loss of logits (B, K, h, w), in nats: a sum over places, so that the loop's mean is one over places."""
         targets, shares = self.encode(batch.ab)
-        # Where the network runs in channels_last, this is a view.
-        losses = cross_entropy(planes.movedim(1, -1).flatten(0, 2).float(), targets, shares)
+        losses = self.losses(planes, targets, shares)
         if self.options.rebalance:
             nearest = targets[:, 0]
             if self.training:
@@ -123,6 +122,11 @@ class ColorBins(ColorizationPretext):
                 )  # bincount would make a GPU wait for its host
             losses = losses * rebalancing(self.probabilities, self._kernel, self.options.uniform)[nearest]
         return Loss(losses.sum(), len(losses))
+
+    def losses(self, planes: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+        """Cross-entropies (P,) in nats of logits (B, K, h, w) with what ``encode`` gives of the P = B h w places, without weights."""
+        # Where the network runs in channels_last, this is a view.
+        return cross_entropy(planes.movedim(1, -1).flatten(0, 2).float(), targets, shares)
 
     def encode(self, ab: Tensor) -> tuple[Tensor, Tensor]:
         """ab (B, 2, H, W) in [-1, 1] -> bins (P, n) and their shares (P, n), of the P = B h w places, the nearest bin first."""
@@ -161,7 +165,7 @@ class ColorBins(ColorizationPretext):
 
 
 class BinScores(ColorError):
-    """``cross_entropy``, the loss on held-out pictures in nats a place, beside the errors of the decoded colour."""
+    """``cross_entropy`` on held-out pictures in nats a place, whatever their weights, beside the errors of the decoded colour."""
 
     best: tuple[str, Literal["max", "min"]] = ("cross_entropy", "min")
 
@@ -174,9 +178,9 @@ class BinScores(ColorError):
     def update(self, batch: Batch) -> None:
         logits = self.bins.generator(batch.lightness)
         self.add(self.bins.decode(logits, batch.lightness), batch)
-        loss = self.bins.loss_of(logits, batch)
-        self._loss += float(loss.total)
-        self._places += int(loss.count)
+        losses = self.bins.losses(logits, *self.bins.encode(batch.ab))
+        self._loss += float(losses.sum())
+        self._places += len(losses)
 
     def compute(self) -> dict[str, float]:
         return {"cross_entropy": self._loss / self._places, **super().compute()}

@@ -17,7 +17,7 @@ from pretint.methods import load
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.networks.build import build_backbone, build_decoder
 from pretint.networks.colorizer import Colorizer
-from pretint.objective import Loss, Objective, Phase, Shared, Turn
+from pretint.objective import Loss, Objective, Phase, Shared, Turn, finite
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class ColorError:
 
     def add(self, predicted: Tensor, batch: Batch) -> None:
         """Count ab (B, 2, H, W) that was predicted for a batch already."""
-        predicted = predicted.float()
+        predicted = finite(predicted.float())
         error = (predicted - batch.ab).abs().mean(dim=(1, 2, 3)).sum()
         grey = batch.ab.abs().mean(dim=(1, 2, 3)).sum()
         chroma = [ab.norm(dim=1).mean(dim=(1, 2)).sum() for ab in (predicted, batch.ab)]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pretint.data.feed import Batch
-from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn
-from pretint.tasks.task import Task, TaskNetwork, finite
+from pretint.objective import Loss, Objective, OptimizerSettings, Phase, Player, Shared, Turn, finite
+from pretint.tasks.task import Task, TaskNetwork
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,8 @@ class Multilabel(Task):
         return Loss(total, batch.labels.numel())
 
     def prediction(self, logits: Tensor) -> NDArray[Any]:
-        return logits.float().sigmoid().cpu().numpy()
+        # Of float32 all logits above 17 would be exactly 1, and their order lost.
+        return logits.cpu().double().sigmoid().numpy()
 
     def meter(self) -> "MultilabelScores":
         return MultilabelScores(self.classes)

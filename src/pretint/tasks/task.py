@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -15,7 +14,7 @@ from pretint import recipe
 from pretint.data.feed import Batch
 from pretint.data.record import Record
 from pretint.data.splits import label_matrix
-from pretint.errors import DataError, WeightsError
+from pretint.errors import DataError
 from pretint.methods import load
 from pretint.networks.backbone import Backbone, Decoder
 from pretint.objective import Loss
@@ -28,20 +27,6 @@ class TaskNetwork(nn.Module):
     backbone: Backbone
     decoder: Decoder | None
     head: nn.Module
-
-
-def finite(logits: Tensor) -> Tensor:
-    """The logits, as they are.
-
-    Raises:
-        WeightsError: some are not numbers, of which a class would be made all the same.
-    """
-    if not torch.isfinite(logits).all():
-        raise WeightsError(
-            "the network gives values that are not numbers: its training diverged or its weights are damaged; "
-            "use another checkpoint"
-        )
-    return logits
 
 
 class ScoreMeter(Protocol):

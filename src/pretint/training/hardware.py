@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,12 +65,15 @@ def start_fabric(options: LoopOptions, precision: str) -> tuple["Fabric", str]:
         precision: float32 or bf16.
     """
     from lightning_fabric import Fabric  # not needed, and not loaded, where nothing is trained
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what it announces is said in one line below
     fabric = Fabric(
         accelerator=options.accelerator,
         devices=options.devices,
-        strategy="ddp" if options.devices > 1 else "auto",
+        # The others wait while the first process looks through the pictures, validates and probes, however long that takes; where
+        # one fails all are ended (see ending_together).
+        strategy=DDPStrategy(timeout=timedelta(days=7)) if options.devices > 1 else "auto",
         precision=_FABRIC_NAMES[precision],  # type: ignore[arg-type]
     )
     fabric.launch()

@@ -81,7 +81,7 @@ class Loop:
 
         Raises:
             Interrupted: stopped by a signal after saving.
-            TrainingError: a loss is not a number, or what is predicted of held-out pictures.
+            TrainingError: a loss, a weight that is to be saved, or what is predicted of held-out pictures is not a number.
         """
         self.objective.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.options.ema:
@@ -204,6 +204,15 @@ class Loop:
                 "begin a new run with a lower learning rate, or with --loop.clip 1"
             )
 
+    def _require_numbers(self, weights: dict[str, Tensor]) -> None:
+        """The loss is from before the last update, which may have lost the weights."""
+        floating = [tensor for tensor in weights.values() if tensor.dtype.is_floating_point]
+        if not torch.stack([tensor.isfinite().all() for tensor in floating]).all():
+            raise TrainingError(
+                f"{self.run.path}: weights became infinite or no numbers at step {self._step}; begin a new run with a lower "
+                "learning rate"
+            )
+
     def _rate_factor(self, phase_index: int) -> float:
         start = self._phase_starts[phase_index]
         steps = self.objective.phases[phase_index].epochs * self.feed.steps_per_epoch
@@ -281,29 +290,36 @@ class Loop:
                     with self._weights_to_use(), torch.no_grad(), torch.random.fork_rng(devices=[]):
                         self.objective.eval()
                         self._draws_from("validation", "", 0)
-                        if self.held_out is not None:
-                            self._validate(epochs)
-                        if self.after_epoch is not None:
-                            self.after_epoch(epochs, self.objective)
+                        try:
+                            self._look(epochs)
+                        except WeightsError:
+                            raise TrainingError(
+                                f"{self.run.path}: at step {self._step} the network gives values that are not numbers; begin a new run "
+                                "with a lower learning rate, or with --loop.clip 1"
+                            ) from None
                 self.fabric.barrier()
         self._validated = self._step
         best = self._best is not None and self._best["step"] == self._step
         if save or last or best or self.fabric.world_size > 1:  # the first process alone knows the best
             self._save()
 
-    def _validate(self, epochs: int) -> None:
-        assert self.held_out is not None
+    def _look(self, epochs: int) -> None:
+        """What is looked at between two epochs.
+
+        Raises:
+            WeightsError: the network gives values that are not numbers.
+        """
+        if self.held_out is not None:
+            with closing(self.held_out()) as batches:
+                self._validate(batches, epochs)
+        if self.after_epoch is not None:
+            self.after_epoch(epochs, self.objective)
+
+    def _validate(self, batches: Batches, epochs: int) -> None:
         meter = self.objective.meter()
-        with closing(self.held_out()) as batches:
-            for batch in batches:
-                try:
-                    with self.fabric.autocast():
-                        meter.update(batch.to(self.fabric.device))
-                except WeightsError:
-                    raise TrainingError(
-                        f"{self.run.path}: at step {self._step} the network gives values that are not numbers on the held-out "
-                        "pictures; begin a new run with a lower learning rate, or with --loop.clip 1"
-                    ) from None
+        for batch in batches:
+            with self.fabric.autocast():
+                meter.update(batch.to(self.fabric.device))
         # What is undefined (masks that are void throughout, an overflow) is no score: it is not written and chooses nothing.
         scores = {key: value for key, value in meter.compute().items() if math.isfinite(value)}
         name, direction = meter.best
@@ -375,8 +391,9 @@ class Loop:
             begun = time.monotonic()
             for turn, loss in self._losses.items():  # weights that are lost do not replace what is there already
                 self._require_number(turn, loss, self._step)
+            weights = self.objective.state_dict()
+            self._require_numbers(self._average or weights)
             if self._main:
-                weights = self.objective.state_dict()
                 state = self._optimizer_state()
                 if self._average:
                     state.update({f"raw/{name}": tensor for name, tensor in weights.items()})
