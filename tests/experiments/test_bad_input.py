@@ -268,7 +268,7 @@ def test_one_value_a_channel(spoiling: dict[str, Any], told: str, pictures: Path
     pretint.pretrain(data=pictures, out=out, **SMALLEST)  # nothing is in the way of what the sentence asks for
 
 
-@pytest.mark.parametrize("options", [{}, {"size": 64, "first_size": 0.5}], ids=["size", "first size"])
+@pytest.mark.parametrize("options", [{}, {"size": 32, "first_size": 0.5}], ids=["size", "first size"])
 @pytest.mark.parametrize("kind", ["instance", "batch-always"])
 def test_one_value_of_a_picture(kind: str, options: dict[str, Any], pictures: Path, tmp_path: Path) -> None:
     """Whatever the batch, a picture that is normalised by itself would lose all it has there, and could not be coloured alone."""
