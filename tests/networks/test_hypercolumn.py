@@ -1,12 +1,23 @@
-"""Hypercolumns against their definition: enlarge every level, concatenate, project."""
+"""Hypercolumns against their definition: every level between its centres (SciPy), concatenated, projected."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import map_coordinates
 
 from pretint.errors import OptionError
 from pretint.networks.hypercolumn import HypercolumnDecoder
 from pretint.networks.residual import Options, ResidualEncoder
+
+
+def at_places_of(fine, coarse, ratio):
+    """A coarse map (B, C, h, w), whose steps are `ratio` of the fine one's, between its centres at the centres of the fine one's."""
+    rows, columns = ((np.arange(n) + 0.5) / ratio - 0.5 for n in fine.shape[-2:])
+    places = np.stack(np.meshgrid(rows, columns, indexing="ij"))
+    planes = coarse.detach().double().flatten(0, 1).numpy()
+    found = np.stack([map_coordinates(plane, places, order=1, mode="nearest") for plane in planes])
+    return torch.from_numpy(found).float().unflatten(0, coarse.shape[:2])
 
 
 @pytest.mark.parametrize("size", [(64, 64), (50, 37)])
@@ -16,8 +27,9 @@ def test_equals_projecting_the_concatenated_levels(size):
     decoder = HypercolumnDecoder(backbone, channels=6)
     assert (decoder.channels, decoder.stride) == (6, 4)
     pyramid = backbone(torch.rand(2, 1, *size))
-    grid = pyramid[1].shape[-2:]
-    column = torch.cat([F.interpolate(level, size=grid, mode="bilinear") for level in pyramid[1:]], 1)
+    column = torch.cat(
+        [at_places_of(pyramid[1], level, stride // 4) for stride, level in zip((4, 8, 16), pyramid[1:], strict=True)], 1
+    )
     weight = torch.cat([projection.weight for projection in decoder.projections], 1)
     expected = F.relu(F.batch_norm(F.conv2d(column, weight), None, None, training=True, eps=1e-3))
     torch.testing.assert_close(decoder(pyramid), expected, atol=1e-4, rtol=1e-4)

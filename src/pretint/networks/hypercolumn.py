@@ -33,6 +33,7 @@ class HypercolumnDecoder(Decoder):
             )
         self.first = used[0]
         self.stride = backbone.strides[self.first]
+        self._ratios = [backbone.strides[i] // self.stride for i in used]
         self.channels = channels
         self.projections = nn.ModuleList(nn.Conv2d(backbone.channels[i], channels, 1, bias=False) for i in used)
         self.norm = norm_layer(normalization, channels)
@@ -42,8 +43,11 @@ class HypercolumnDecoder(Decoder):
     def forward(self, pyramid: list[Tensor]) -> Tensor:
         levels = [project(level) for project, level in zip(self.projections, pyramid[self.first :], strict=True)]
         total: Tensor = levels[0]
-        for level in levels[1:]:
-            total = total + F.interpolate(level, size=total.shape[-2:], mode="bilinear", align_corners=False)
+        height, width = total.shape[-2:]
+        for level, ratio in zip(levels[1:], self._ratios[1:], strict=True):
+            # By the ratio of the strides: at sides that are no multiple of the coarsest, its map reaches beyond the picture.
+            enlarged = F.interpolate(level, scale_factor=float(ratio), mode="bilinear", align_corners=False)
+            total = total + enlarged[..., :height, :width]
         return F.relu(self.norm(total), inplace=True)
 
     def dense_head(self, out_channels: int, stride: int = 1) -> nn.Module:
