@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pretint.data import processes
 from pretint.data.feed import once
-from pretint.data.processes import in_order
+from pretint.data.processes import cores, default_workers, in_order
 from pretint.data.record import Record
 from pretint.data.views import ViewOptions
 from pretint.errors import ResourceError
@@ -66,3 +67,19 @@ def test_ctrl_c_while_processes_start_is_not_lost(how: str, pictures: Path) -> N
         next(work)
     assert not at_the_next_fork
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(
+    ("told", "count"),
+    [("100000 100000\n", 1), ("250000 100000\n", 3), ("50000 100000\n", 1), ("max 100000\n", 6), (None, 6)],
+)
+def test_the_cores_of_a_container(
+    told: str | None, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``docker run --cpus 2.5`` takes none of the cores away, but time of them."""
+    if told:
+        (tmp_path / "cpu.max").write_text(told)
+    monkeypatch.setattr(processes, "CPU_MAX", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(6)), raising=False)
+    assert cores() == count
+    assert [default_workers(sharing) for sharing in (1, 2, 8)] == [count, max(1, count // 2), 1]

@@ -1,5 +1,6 @@
 """Work on many pictures shared out to processes; results come back in the order of the work."""
 
+import math
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -20,14 +22,23 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+"""Where Linux tells the CPU time that a container may take (cgroup v2): microseconds in each period, or max."""
+
+
 def cores() -> int:
     """Cores that this process may use, which a container or a batch system can make fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = CPU_MAX.read_text().split()
+        return max(1, min(allowed, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such limit
+        return allowed
 
 
-def default_workers() -> int:
-    """Processes that read pictures where nobody says how many: one a core, at most 8."""
-    return min(8, cores())
+def default_workers(sharing: int = 1) -> int:
+    """Processes that read pictures for each of ``sharing`` trainings where nobody says how many: one a core, at most 8."""
+    return min(8, max(1, cores() // sharing))
 
 
 def context() -> BaseContext:
@@ -68,28 +79,33 @@ def in_order(work: Callable[[Task], Result], tasks: Iterable[Task], workers: int
 
 
 @contextmanager
-def signals_later() -> Iterator[None]:
-    """Ctrl-C and SIGTERM that come within the block take effect after it; for a block that starts processes.
-
-    Python drops what a handler raises while a process is forked (``os.register_at_fork``), so that Ctrl-C would be lost; and the
-    process itself may not have been told yet to outlive them. Outside the main thread, where no handler runs, nothing is changed.
-    """
+def handling_signals(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Within the block SIGINT and SIGTERM go to ``handle``; outside the main thread, where Python allows no handlers, nothing is changed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-
     before: dict[signal.Signals, Any] = {
-        number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield
     finally:
-        for one, handler in reversed(before.items()):  # SIGINT last: it may raise at once
-            signal.signal(one, handler)
+        for number, handler in reversed(before.items()):  # SIGINT last: from then on it may raise
+            signal.signal(number, handler)
+
+
+@contextmanager
+def signals_later() -> Iterator[None]:
+    """Ctrl-C and SIGTERM that come within the block take effect after it; for a block that starts processes.
+
+    Python drops what a handler raises while a process is forked (``os.register_at_fork``), so that Ctrl-C would be lost; and the
+    process itself may not have been told yet to outlive them.
+    """
+    came: list[int] = []
+    try:
+        with handling_signals(lambda number, frame: came.append(number)):
+            yield
+    finally:
         for number in came:
             signal.raise_signal(number)
 

@@ -160,7 +160,7 @@ def begin(kind: str, options: TrainingOptions, quiet: bool) -> Start:
                     options.out, {**manifest, "command": command, "begun": time.strftime("%Y-%m-%d %H:%M:%S")}
                 )
         fabric.barrier()
-    workers = options.loop.workers if options.loop.workers >= 0 else default_workers()
+    workers = options.loop.workers if options.loop.workers >= 0 else default_workers(options.loop.devices)
     started = Start(RunFolder.open(options.out), fabric, workers, resumed, quiet, entries)
     started.say(chosen)
     if remark:

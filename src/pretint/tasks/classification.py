@@ -3,11 +3,10 @@
 pretint finetune --task classification --data FOLDER_OF_CLASS_FOLDERS --init runs/photos --out runs/classes
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
@@ -16,11 +15,8 @@ from pretint.data.feed import Batch
 from pretint.data.record import Record
 from pretint.data.splits import label_matrix
 from pretint.errors import DataError
-from pretint.metrics.meters import LabelMeter
-from pretint.networks.backbone import Backbone, Decoder
 from pretint.objective import Loss
-from pretint.tasks.classifier import Classifier
-from pretint.tasks.task import Task, TaskNetwork, class_shares
+from pretint.tasks.classifier import LabelScores, LabelTask
 
 TARGET: Literal["labels"] = "labels"
 
@@ -35,16 +31,8 @@ class Options:
     """Finest stride of the features that are pooled, in pixels."""
 
 
-class Classification(Task):
-    target = TARGET
+class Classification(LabelTask):
     best = "top1"
-
-    def __init__(self, options: Options, classes: Sequence[str]) -> None:
-        super().__init__(classes)
-        self.options = options
-
-    def network(self, backbone: Backbone, decoder: Decoder | None, size: int) -> TaskNetwork:
-        return Classifier(backbone, len(self.classes), self.options.head, self.options.from_stride, size)
 
     def loss(self, logits: Tensor, batch: Batch) -> Loss:
         assert batch.labels is not None
@@ -72,23 +60,9 @@ class Classification(Task):
                     "picture, so mend the labels or use --task multilabel"
                 )
 
-    def frequencies(self, training: Sequence[Record], mask_map: Mapping[int, int]) -> list[float]:
-        return class_shares(label_matrix(training, self.classes).sum(axis=0), len(training))
 
-    def constant(self, frequencies: Sequence[float], shape: tuple[int, ...]) -> NDArray[Any]:
-        """The frequencies, so that the commonest class wins everywhere."""
-        return np.tile(np.asarray(frequencies), (shape[0], 1))
-
-
-class ClassificationScores:
+class ClassificationScores(LabelScores):
     """``top1``."""
-
-    def __init__(self) -> None:
-        self._meter = LabelMeter()
-
-    def update(self, batch: Batch, prediction: NDArray[Any]) -> None:
-        assert batch.labels is not None
-        self._meter.update(batch.labels.cpu().numpy(), prediction)
 
     def compute(self) -> dict[str, Any]:
         return {"top1": self._meter.top1()}

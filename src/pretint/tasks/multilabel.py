@@ -3,23 +3,17 @@
 pretint finetune --task multilabel --data VOC --init runs/photos --out runs/labels
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from pretint.data.feed import Batch
-from pretint.data.record import Record
-from pretint.data.splits import label_matrix
-from pretint.metrics.meters import LabelMeter
-from pretint.networks.backbone import Backbone, Decoder
 from pretint.objective import Loss
-from pretint.tasks.classifier import Classifier
-from pretint.tasks.task import Task, TaskNetwork, class_shares
+from pretint.tasks.classifier import LabelScores, LabelTask
 
 TARGET: Literal["labels"] = "labels"
 
@@ -34,16 +28,8 @@ class Options:
     """Finest stride of the features that are pooled, in pixels."""
 
 
-class Multilabel(Task):
-    target = TARGET
+class Multilabel(LabelTask):
     best = "map"
-
-    def __init__(self, options: Options, classes: Sequence[str]) -> None:
-        super().__init__(classes)
-        self.options = options
-
-    def network(self, backbone: Backbone, decoder: Decoder | None, size: int) -> TaskNetwork:
-        return Classifier(backbone, len(self.classes), self.options.head, self.options.from_stride, size)
 
     def loss(self, logits: Tensor, batch: Batch) -> Loss:
         assert batch.labels is not None
@@ -57,25 +43,13 @@ class Multilabel(Task):
     def meter(self) -> "MultilabelScores":
         return MultilabelScores(self.classes)
 
-    def frequencies(self, training: Sequence[Record], mask_map: Mapping[int, int]) -> list[float]:
-        """Share of the training pictures that show each class."""
-        return class_shares(label_matrix(training, self.classes).sum(axis=0), len(training))
 
-    def constant(self, frequencies: Sequence[float], shape: tuple[int, ...]) -> NDArray[Any]:
-        """Each class's frequency, for every picture."""
-        return np.tile(np.asarray(frequencies), (shape[0], 1))
-
-
-class MultilabelScores:
+class MultilabelScores(LabelScores):
     """``map``, ``f1_micro``, ``f1_macro`` and ``ap`` by class."""
 
     def __init__(self, classes: Sequence[str]) -> None:
+        super().__init__()
         self._classes = classes
-        self._meter = LabelMeter()
-
-    def update(self, batch: Batch, prediction: NDArray[Any]) -> None:
-        assert batch.labels is not None
-        self._meter.update(batch.labels.cpu().numpy(), prediction)
 
     def compute(self) -> dict[str, Any]:
         scores = self._meter.compute()
