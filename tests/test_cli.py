@@ -151,3 +151,39 @@ def test_an_empty_text_is_no_path_in_python_either(tmp_path: Path) -> None:
         with pytest.raises(OptionError, match="one of the paths is empty"):
             call("", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def _shell(words: str) -> subprocess.CompletedProcess[str]:
+    """A line of bash in which PRETINT is the command."""
+    line = words.replace("PRETINT", f"{sys.executable} -m pretint")
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, errors="replace", env=environment)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        ("PRETINT describe small >&-", 0, ""),
+        ("PRETINT describe nothing 2>&-", 2, ""),
+        (
+            "PRETINT --version > /dev/full",
+            2,
+            "pretint: the output cannot be written (No space left on device); make room",
+        ),
+        ("PRETINT describe small --json > /dev/full", 2, "pretint: the output cannot be written"),
+        ("PRETINT describe $'no\\xff'", 2, "pretint: --recipe no\\udcff: unknown"),
+    ],
+)
+def test_streams_that_take_nothing(line: str, code: int, told: str) -> None:
+    done = _shell(line)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_reader_of_progress_who_leaves_ends_no_work(coloring_run: Path, tmp_path: Path) -> None:
+    """Whoever reads stdout may stop the work, as ``| head`` does."""
+    out = tmp_path / "a.safetensors"
+    assert _shell(f"PRETINT export {coloring_run} {out} 2> >(exec true)").returncode == 0
+    assert out.exists()

@@ -4,10 +4,13 @@ Exit codes: 0 done; 1 a fault of pretint's own, with its traceback; 2 something 
 Ctrl-C or SIGTERM after saving, so that the same command with --resume goes on.
 """
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from pretint import __version__
 from pretint.errors import Interrupted, PretintError
@@ -50,16 +53,15 @@ begin:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; gives back the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    _open_streams()
     try:
         if not arguments or arguments[0] in ("-h", "--help", "help"):
-            print(
-                USAGE.format(verbs="\n".join(f"  {verb:<10}{words}" for verb, words in VERBS.items())),
-                end="",
-                flush=True,
-            )
+            print(USAGE.format(verbs="\n".join(f"  {verb:<10}{words}" for verb, words in VERBS.items())), end="")
+            sys.stdout.flush()
             return 0 if arguments else 2
         if arguments[0] == "--version":
-            print(f"pretint {__version__}", flush=True)
+            print(f"pretint {__version__}")
+            sys.stdout.flush()
             return 0
         verb, *rest = arguments
         if verb not in VERBS:
@@ -72,16 +74,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import_module(f"pretint.commands.{verb}").command(rest)
         sys.stdout.flush()
     except PretintError as error:
-        print(f"pretint: {error}", file=sys.stderr)
-        return 2
+        return _end(2, f"pretint: {error}")
     except Interrupted as interrupted:
-        print(f"pretint: {interrupted}", file=sys.stderr)
-        return 75
+        return _end(75, f"pretint: {interrupted}")
     except KeyboardInterrupt as interrupted:  # which may say what is left
-        print(f"pretint: {str(interrupted) or 'interrupted'}", file=sys.stderr)
-        return 130
+        return _end(130, f"pretint: {str(interrupted) or 'interrupted'}")
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
-        # Else Python would complain of it once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        _drop_output()
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename:  # of a file that we write to
+            raise
+        _drop_output()
+        return _end(2, f"pretint: the output cannot be written ({error.strerror}); make room, or send it elsewhere")
     return 0
+
+
+def _open_streams() -> None:
+    """A stream that the caller has closed takes what is written, and drops it; a name that the terminal cannot show is shown escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - until the process ends
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Python would complain once more at its end of what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _end(code: int, words: str) -> int:
+    from pretint.terminal import tell  # with rich behind it, for which --help need not wait
+
+    tell(words)
+    return code

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 from rich.console import Console
 
@@ -12,6 +13,13 @@ UNBOUNDED = 400
 def counted(number: int, one: str, several: str = "") -> str:
     """A number and what it counts: ``1 picture``, ``14,700 pictures``; ``several`` is for what no s alone makes plural."""
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
+def tell(line: str, quiet: bool = False) -> None:
+    """A line on stderr, of what is done or was left undone; a reader of it who leaves ends no work."""
+    if not quiet:
+        with suppress(BrokenPipeError):
+            print(line, file=sys.stderr)
 
 
 class Terminal(Console):

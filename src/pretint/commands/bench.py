@@ -1,7 +1,6 @@
 """``pretint bench``: how fast this machine does the work, how fast it could, and what holds it up."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.recipe import fill
+from pretint.terminal import tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def command(arguments: Sequence[str]) -> None:
     else:
         _print(document)
     if options.markdown:
-        print(f"page: {options.markdown}", file=sys.stderr)
+        tell(f"page: {options.markdown}")
     if document["interrupted"]:
         raise KeyboardInterrupt
 

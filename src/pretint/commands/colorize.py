@@ -1,6 +1,5 @@
 """``pretint colorize``: colour photographs at their full size."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.recipe import check_choices
 from pretint.shipped import NAME, as_text, where
-from pretint.terminal import counted
+from pretint.terminal import counted, tell
 
 if TYPE_CHECKING:
     from pretint.inference.colorizing import ColorizeResult
@@ -86,9 +85,9 @@ def command(arguments: Sequence[str]) -> None:
     """The verb on the command line."""
     options = plain_options(ColorizeOptions, "colorize", arguments)
     result = _run(options, quiet=False)
-    print(result.how, file=sys.stderr)
+    tell(result.how)
     if result.present:
-        print(f"{len(result.present)} were there already; --overwrite colours them again", file=sys.stderr)
+        tell(f"{len(result.present)} were there already; --overwrite colours them again")
     left_out.end(result.refused, f"{counted(len(result.written), 'coloured picture')} in {options.out}", "coloured")
 
 

@@ -1,7 +1,6 @@
 """``pretint compare``: did pretraining help, and how sure is that?"""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pretint.shipped import as_text
 from pretint.studies.arms import architecture_of_arm
 from pretint.studies.headline import percent
 from pretint.studies.options import CompareOptions
-from pretint.terminal import counted
+from pretint.terminal import counted, tell
 
 SCHEMA = Schema(
     "compare",
@@ -75,9 +74,9 @@ def _show(document: dict[str, Any], out: Path) -> None:
         console.print(table)
     for check in document["checks"]:
         if check["state"] != "ok":
-            print(f"{check['state']}: {check['words']}", file=sys.stderr)
+            tell(f"{check['state']}: {check['words']}")
     for key, why in document["failed"].items():
-        print(f"failed: {key}: {why}", file=sys.stderr)
+        tell(f"failed: {key}: {why}")
     print(document["verdict"])
     print(f"report: {out / 'report.html'}; all numbers: {out / 'study.json'}, {out / 'table.csv'}")
 

@@ -1,7 +1,6 @@
 """``pretint demo``: all of it on made scenes, with a report."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from pretint import recipe
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError, RunError
+from pretint.terminal import tell
 
 TASKS = {"multilabel": "map", "segmentation": "miou"}
 """The demo's tasks with the score that each is told by."""
@@ -83,7 +83,7 @@ def _run(options: DemoOptions, quiet: bool) -> dict[str, Any]:
 
     def say(line: str) -> None:
         if not quiet:
-            print(f"\n== {line}", file=sys.stderr)
+            tell(f"\n== {line}")
 
     _check_folder(options.out)
     out, data = options.out, options.out / "scenes"

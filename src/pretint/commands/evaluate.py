@@ -1,7 +1,6 @@
 """``pretint evaluate``: score a run on test pictures."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError, PretintError
 from pretint.recipe import check_choices
 from pretint.shipped import as_text
-from pretint.terminal import counted
+from pretint.terminal import counted, tell
 
 WIDE = 112
 """Columns of a terminal that the table of a colorizer fits into with its ranges; a number that is cut would be another number."""
@@ -75,9 +74,9 @@ def command(arguments: Sequence[str]) -> None:
     result = _run(options, quiet=False)
     refused = result.get("refused", [])
     for reason in refused:
-        print(f"left out: {reason}", file=sys.stderr)
+        tell(f"left out: {reason}")
     if uncounted := _uncounted(result.get("left_out", {})):
-        print(f"left out of the scores: {uncounted}", file=sys.stderr)
+        tell(f"left out of the scores: {uncounted}")
     if options.json:
         print(json.dumps(result, indent=2))
     else:
@@ -104,14 +103,10 @@ def _show(result: dict[str, Any], other: str) -> None:
     for table in _tables(result, ranges=console.width >= WIDE):
         console.print(table)
     if result["trained_on_these"]:
-        print(
-            f"these pictures were trained on: the scores say nothing about others; name another {other}",
-            file=sys.stderr,
-        )
+        tell(f"these pictures were trained on: the scores say nothing about others; name another {other}")
     elif result["trained_on_these"] is None:
-        print(
-            "whether these pictures were trained on cannot be told; where they were, the scores say nothing about others",
-            file=sys.stderr,
+        tell(
+            "whether these pictures were trained on cannot be told; where they were, the scores say nothing about others"
         )
 
 

@@ -1,8 +1,8 @@
 """``pretint export``: a trained colorizer as one file."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.shipped import as_text
+from pretint.terminal import tell
 
 if TYPE_CHECKING:
     from pretint.experiments.exporting import ExportResult
@@ -85,9 +86,7 @@ def command(arguments: Sequence[str]) -> None:
 def _run(options: ExportOptions, quiet: bool) -> "ExportResult":
     from pretint.experiments.exporting import export as write
 
-    def say(line: str) -> None:
-        if not quiet:
-            print(line, file=sys.stderr)
+    say = partial(tell, quiet=quiet)
 
     return write(
         options.run, options.out, half=options.half, tune=options.tune, check=options.check, say=say, quiet=quiet

@@ -1,11 +1,10 @@
 """How verbs that go on past a picture end: with what was done, and not as if all of it had been."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pretint.errors import PretintError
-from pretint.terminal import counted
+from pretint.terminal import counted, tell
 
 
 def end(refused: Sequence[tuple[Path, str]], done: str, failed: str) -> None:
@@ -20,7 +19,7 @@ def end(refused: Sequence[tuple[Path, str]], done: str, failed: str) -> None:
         PretintError: there are any; so the exit code tells it too.
     """
     for _, reason in refused:
-        print(f"left out: {reason}", file=sys.stderr)
+        tell(f"left out: {reason}")
     print(done)
     if refused:
         raise PretintError(

@@ -5,7 +5,6 @@ not run again. The numbers are of the pictures that are given, and of the scale 
 and never for them.
 """
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pretint.data.layouts import open_pool, open_source
 from pretint.errors import DataError, PretintError
 from pretint.reproduction import transfer
 from pretint.run_folder import RunFolder
-from pretint.terminal import counted
+from pretint.terminal import counted, tell
 
 TOPIC = "Measured on the data that were given"
 STATUS = "measured"
@@ -104,7 +103,7 @@ def measure(
 
     def say(line: str) -> None:
         if not quiet:
-            print(f"\n== {line}", file=sys.stderr)
+            tell(f"\n== {line}")
 
     say(f"pretraining ({how.words})")
     generator = runs / "pretrain"

@@ -1,9 +1,9 @@
 """``pretint prepare``: pictures of any size to shards of pictures that are resized once."""
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +11,7 @@ from pretint.commands import positional
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.recipe import check_choices
-from pretint.terminal import counted
+from pretint.terminal import counted, tell
 
 if TYPE_CHECKING:
     from pretint.data.preparing import Prepared
@@ -98,10 +98,7 @@ def command(arguments: Sequence[str]) -> None:
     options = plain_options(PrepareOptions, "prepare", arguments)
     result = _run(options, quiet=False)
     if result.broken:
-        print(
-            f"left out: {counted(len(result.broken), 'broken picture')} (list: {options.out / 'left_out.tsv'})",
-            file=sys.stderr,
-        )
+        tell(f"left out: {counted(len(result.broken), 'broken picture')} (list: {options.out / 'left_out.tsv'})")
     print(
         f"{counted(result.pictures, 'picture')} in {options.out}: {counted(result.tars, 'shard')}, {result.bytes / 1e6:.1f} MB, "
         f"fingerprint {result.fingerprint}"
@@ -115,9 +112,7 @@ def _run(options: PrepareOptions, quiet: bool) -> "Prepared":
     from pretint.training.progress import counting
     from pretint.training.signals import stop_on_signals
 
-    def say(line: str) -> None:
-        if not quiet:
-            print(line, file=sys.stderr)
+    say = partial(tell, quiet=quiet)
 
     how = How(
         size=options.size,

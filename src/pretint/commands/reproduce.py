@@ -1,7 +1,6 @@
 """``pretint reproduce``: the paper's numbers beside what this version computes, and what they mean."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from pretint.commands.resolve import plain_options
 from pretint.errors import OptionError
 from pretint.recipe import fill
+from pretint.terminal import tell
 
 _WIDEST = 34  # characters of a value in the terminal's table
 
@@ -96,7 +96,7 @@ def _run(options: ReproduceOptions, quiet: bool) -> list[dict[str, Any]]:
 
     def say(topic: str, done: int, total: int) -> None:
         if not quiet:
-            print(f"{done + 1}/{total} {topic}", file=sys.stderr)
+            tell(f"{done + 1}/{total} {topic}")
 
     if options.voc and options.coco:
         from pretint.commands import paper_runs

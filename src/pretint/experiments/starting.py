@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from pretint.networks.build import build_backbone
 from pretint.networks.normalization import sees_one_value
 from pretint.objective import Objective
 from pretint.run_folder import RunFolder
+from pretint.terminal import tell
 from pretint.training.hardware import choose_precision, ending_together, start_fabric
 from pretint.training.loop import Loop
 from pretint.training.memory import is_out_of_memory
@@ -85,9 +86,7 @@ class Start:
 
     def say(self, line: str) -> None:
         """A line on stderr, from the first process alone."""
-        if not self.quiet and self.first:
-            with suppress(BrokenPipeError):  # a reader of progress who leaves ends no training
-                print(line, file=sys.stderr)
+        tell(line, self.quiet or not self.first)
 
     def check_fingerprint(self, fingerprint: str) -> str:
         """The fingerprint of the data, which must be that of the resumed run.

@@ -20,6 +20,7 @@ from pretint.studies.arms import Arm, parse
 from pretint.studies.executor import side_by_side
 from pretint.studies.folder import STUDY, StudyFolder
 from pretint.studies.options import FREE_ON_RESUME, GROWING, CompareOptions
+from pretint.terminal import tell
 from pretint.training.hardware import choose_precision, kind_of_device
 
 
@@ -51,8 +52,7 @@ def begin(options: CompareOptions, quiet: bool) -> tuple[CompareOptions, StudyFo
         environments, remark = continued(head, {**environment(), "threads": options.threads}, cells=folder.finished())
         if remark:
             head["environments"] = environments
-            if not quiet:
-                print(remark, file=sys.stderr)
+            tell(remark, quiet)
         grown = {name: values[name] for name in GROWING}
         if shown and (before := head["options"]["seeds"]) < options.seeds:
             head["looked_at"] = [*head.get("looked_at", []), before]

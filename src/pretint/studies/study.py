@@ -1,9 +1,9 @@
 """A study from its options to its results: plan, trials of rates, cells, statistics. What is finished is never run again."""
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pretint import recipe
@@ -31,7 +31,7 @@ from pretint.studies.plan import (
 )
 from pretint.studies.progress import StudyProgress
 from pretint.studies.results import Results
-from pretint.terminal import counted
+from pretint.terminal import counted, tell
 
 
 @dataclass
@@ -108,10 +108,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
     check_held_out(source, options, arms, task)
     options, folder, head = opening.begin(options, quiet)
     with hold(folder.path / LOCK, f"{folder.path}: another process runs this study; wait for it or stop it"):
-
-        def say(line: str) -> None:
-            if not quiet:
-                print(line, file=sys.stderr)
+        say = partial(tell, quiet=quiet)
 
         if source.remark:
             say(source.remark)
