@@ -193,6 +193,13 @@ def test_a_recipe_that_is_not_as_toml_is(tmp_path: Path) -> None:
         path.write_text(words + "\n")
         with pytest.raises(OptionError, match=r"own.toml: `for` holds sections by method"):
             options_from_call(VERBS["pretrain"], {**REQUIRED["pretrain"], "recipe": str(path)})
+    for words, told in (
+        ("recipe = 'small'", "a recipe builds on no other.* the values of small"),
+        ("[for.cgna]\nepochs = 3", r"\[for.cgna\] is of no method; did you mean cgan"),
+    ):
+        path.write_text(words + "\n")
+        with pytest.raises(OptionError, match=told):
+            options_from_call(VERBS["pretrain"], {**REQUIRED["pretrain"], "recipe": str(path)})
 
 
 @pytest.mark.parametrize(

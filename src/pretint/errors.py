@@ -5,7 +5,8 @@
     ├── DataError           pictures, masks, labels, layouts, splits
     ├── RunError            a run folder: exists already, in use, damaged, or refuses to be resumed
     ├── WeightsError        weights that do not fit the network they are loaded into
-    ├── TrainingError       a training that cannot go on, such as a loss that is not a number
+    ├── TrainingError       a training that cannot go on
+    │   └── Diverged        since what it computes is no number any more
     └── ResourceError       not enough memory or disk, or an optional package that is not installed
 
     Interrupted             stopped by Ctrl-C or SIGTERM after the state was saved; the command line exits with 75
@@ -38,6 +39,10 @@ class WeightsError(PretintError):
 
 class TrainingError(PretintError):
     """A training cannot go on."""
+
+
+class Diverged(TrainingError):
+    """A training computes infinities or no numbers; another learning rate may not."""
 
 
 class ResourceError(PretintError):

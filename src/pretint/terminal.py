@@ -15,6 +15,11 @@ def counted(number: int, one: str, several: str = "") -> str:
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
 
 
+def percent(share: float) -> str:
+    """A share in (0, 1] in words: ``0.1`` as ``10 %``, to three digits."""
+    return f"{100 * share:.3g} %"
+
+
 def tell(line: str, quiet: bool = False) -> None:
     """A line on stderr, of what is done or was left undone; a reader of it who leaves ends no work."""
     if not quiet:

@@ -8,7 +8,7 @@ import pytest
 
 import pretint
 from pretint.cli import main
-from pretint.errors import OptionError
+from pretint.errors import OptionError, ResourceError
 from tests.speed.test_tables import document
 
 
@@ -43,6 +43,13 @@ def test_json_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str], plans
     assert page.read_text().startswith("## a | b")
     assert plans[0].parts[-1] == "curves"
     assert [step.name for step in plans[0].steps] == ["small", "residual64"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that nobody can write to")
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_measured(plans: list[Any]) -> None:
+    with pytest.raises(ResourceError, match=r"/proc/page\.md: cannot be written"):
+        pretint.bench(markdown="/proc/page.md")
+    assert not plans
 
 
 def test_options_reach_the_plan(plans: list[Any]) -> None:

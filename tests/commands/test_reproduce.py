@@ -56,3 +56,17 @@ def test_page(document: list[dict[str, Any]], tmp_path: Path, capsys: pytest.Cap
     assert main(["reproduce", "--out", str(tmp_path)]) == 2
     assert main(["reproduce", "--out", str(tmp_path / "no" / "page.md")]) == 2
     assert "give a file in a folder that exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"scale": "paper"}, "--scale: is for trainings; give --voc and --coco too"),
+        ({"seeds": 2}, "--seeds: is for trainings"),
+        ({"runs": "elsewhere"}, "--runs: is for trainings"),
+        ({"voc": "v", "coco": "c", "runs": "a,b"}, "--runs a,b: commas stand between the arms"),
+    ],
+)
+def test_options_that_would_be_ignored(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(pretint.OptionError, match=words):
+        pretint.reproduce(**options)

@@ -67,6 +67,9 @@ def test_what_init_brings_is_stronger_than_all_of_the_recipe(tmp_path: Path) -> 
     assert options_from_call(finetune.SCHEMA, given | {"init": str(tmp_path / "run"), "size": 32}).size == 32
     alone = options_from_call(finetune.SCHEMA, given | {"backbone": "residual"})
     assert (alone.size, alone.residual.width) == (96, 48)
+    (tmp_path / "with.toml").write_text(f"init = '{tmp_path / 'run'}'\nepochs = 4\n")
+    named = options_from_call(finetune.SCHEMA, given | {"recipe": str(tmp_path / "with.toml")})
+    assert (named.backbone, named.size, named.residual.width, named.epochs) == ("residual", 64, 24, 4)
 
 
 TASK = ["--task", "multilabel", "--data", "voc", "--out", "runs/b"]

@@ -146,7 +146,7 @@ def test_init_of_another_architecture(refused: Refused, finished: Path, masked: 
     assert "e1.conv" in words or "b.conv" in words
     assert "of another size or architecture" in words
     words = refused("finetune", **ask, out=tmp_path / "b", size=64)
-    assert "architecture" in words
+    assert f"{finished} has a U-Net for 16 px, whose depth is fixed; take --size 16" in words
     options = {k: v for k, v in FINETUNE.items() if k != "unet"} | ask | {"residual": {"width": 6}}
     code = main(arguments("finetune", options | {"out": tmp_path / "c", "backbone": "residual"}))
     assert code == 2

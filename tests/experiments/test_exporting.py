@@ -18,7 +18,7 @@ from pretint.cli import main
 from pretint.data.feed import once
 from pretint.data.record import Record
 from pretint.data.views import ViewOptions
-from pretint.errors import DataError, OptionError, RunError, WeightsError
+from pretint.errors import DataError, OptionError, ResourceError, RunError, WeightsError
 from pretint.experiments import exporting
 from pretint.experiments.exporting import held_out_pictures
 from pretint.inference.models import load_pretext, open_trained
@@ -202,6 +202,15 @@ def test_pictures_that_cannot_be_read_are_named_and_choose_nothing(
     with pytest.raises(DataError, match=r"cut\.png: the picture is damaged or cut off"):
         pretint.export(coloring_run, tmp_path / "none.safetensors", tune=broken)
     assert not (tmp_path / "none.safetensors").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_settings_are_chosen(
+    coloring_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "choose", None)
+    (tmp_path / "file").touch()
+    with pytest.raises(ResourceError, match="file: cannot be written"):
+        pretint.export(coloring_run, tmp_path / "file" / "a.safetensors")
 
 
 def test_half_precision_that_costs_too_much(

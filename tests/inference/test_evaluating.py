@@ -434,6 +434,19 @@ def test_pictures_that_were_pretrained_on(coloring_run: Path, pictures: Path, ph
     assert not pretint.evaluate(coloring_run, data=photos)["trained_on_these"]
 
 
+def test_what_was_trained_on_through_shards_cannot_be_told(
+    coloring_run: Path, pictures: Path, photos: Path, tmp_path: Path
+) -> None:
+    """They are copies, in files of their own: of the pictures themselves, or of these."""
+    shards = tmp_path / "shards"
+    pretint.prepare(pictures, out=shards, size=32, format="jpeg")
+    pretint.pretrain(data=shards, out=tmp_path / "run", **PRETRAIN | {"epochs": 1})
+    assert pretint.evaluate(tmp_path / "run", data=pictures)["trained_on_these"] is None
+    assert pretint.evaluate(tmp_path / "run", data=shards)["trained_on_these"] is True
+    assert pretint.evaluate(coloring_run, data=shards)["trained_on_these"] is None
+    assert pretint.evaluate(coloring_run, data=photos)["trained_on_these"] is False
+
+
 def test_weights_of_a_run_whose_pictures_were_named_relatively(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Arms from their words: what they start from, what their network is, whom they are compared with."""
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ BASE: dict[str, Any] = {
 }  # fmt: skip
 
 
+SEEDS = count()
+
+
 def run(folder: Path, **options: Any) -> str:
-    """The manifest of a run, which is all that an arm looks at."""
+    """The manifest of a run, which is all that an arm looks at; each has a seed of its own."""
     folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps({"kind": "pretrain", "options": {**BASE, **options}}))
+    values = {**BASE, "seed": next(SEEDS), "data": ["photos"], **options}
+    (folder / "run.json").write_text(json.dumps({"kind": "pretrain", "options": values}))
     return str(folder)
 
 
@@ -139,6 +144,26 @@ def test_pretrainings_of_one_arm_are_of_one_network(tmp_path: Path) -> None:
 def test_arms_that_cannot_be(words: list[str], match: str) -> None:
     with pytest.raises(OptionError, match=match):
         resolve(words, BASE)
+
+
+@pytest.mark.parametrize("name", ["folder", "photo.jpg", "cut.safetensors", "weights.pth"])
+def test_weights_that_are_none(name: str, tmp_path: Path) -> None:
+    """Told before the first of many cells is run."""
+    path = tmp_path / name
+    if name == "folder":
+        run(path / "of-runs")
+    else:
+        path.write_bytes(b"no tensors")
+    with pytest.raises(OptionError, match=f"--arms .*{name}: (this folder is no run|is no .safetensors file)"):
+        resolve([f"mine={path}"], BASE)
+
+
+def test_one_pretraining_made_twice_is_not_two(tmp_path: Path) -> None:
+    """Its spread would be none, and what is said of pretrainings would rest on fewer than it seems."""
+    one, same, other = (run(tmp_path / name, seed=seed) for name, seed in (("a", 5), ("b", 5), ("c", 6)))
+    with pytest.raises(OptionError, match=r"mine: .*a and .*b are one pretraining made twice.* another --seed"):
+        resolve([f"mine={one},{other},{same}"], BASE | {"seeds": 3})
+    assert resolve([f"mine={one},{other}"], BASE)[-1].inits == (one, other)
 
 
 def test_a_unet_of_another_size_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,28 @@ def test_a_pretraining_that_did_not_end_is_said(tmp_path: Path) -> None:
     assert checks.of_pretrainings([arm(run(tmp_path / "other", [1.0]))]) == []
 
 
+def test_pretrainings_that_differ_in_more_than_their_seed(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path / str(i), [1.0], options={"data": ["photos"], "seed": i, "epochs": 9 if i == 2 else 5})
+        for i in range(3)
+    ]
+    assert checks.of_pretrainings([arm(*runs[:2])]) == []
+    (finding,) = checks.of_pretrainings([arm(*runs)])
+    assert finding["state"] == "warning"
+    assert "differ in more than their seed (epochs)" in finding["words"]
+
+
+def test_pretrainings_of_different_sizes(tmp_path: Path) -> None:
+    network = {"backbone": "residual", "decoder": "auto", "residual": {}}
+    runs = [run(tmp_path / str(size), [1.0], options={**network, "size": size}) for size in (32, 96)]
+    arms = [replace(arm(one), name=one.name) for one in runs]
+    assert checks.of_sizes(arms[:1], 64) == []
+    (finding,) = checks.of_sizes(arms, 64)
+    assert finding["words"].startswith(
+        "Pretrained at different sizes: 32 at 32 px, 96 at 96 px; all are trained here at 64 px"
+    )
+
+
 def test_leaks_of_weights_of_unknown_origin_are_unknown(tmp_path: Path) -> None:
     import numpy as np
 
@@ -112,7 +135,7 @@ def test_an_arm_that_learned_nothing() -> None:
     ]
     (finding,) = checks.of_floor(table, 0.2)
     assert finding["state"] == "warning"
-    assert "b (linear, 10% of the labels), b (finetune, 10% of the labels)" in finding["words"]
+    assert "b (linear, 10 % of the labels), b (finetune, 10 % of the labels)" in finding["words"]
     assert "a (" not in finding["words"]
     assert checks.of_floor(table, 0.05) == checks.of_floor(table, None) == []
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from pretint.studies.headline import headline, percent
+from pretint.studies.headline import headline
+from pretint.terminal import percent
 
 
 def row(

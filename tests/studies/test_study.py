@@ -528,3 +528,11 @@ def test_held_out_pictures_that_cannot_be_scored_are_told_first(
     ):
         pretint.compare(data=data, out=tmp_path / "study", arms=[f"mine={coloring_run}"], classes=["warm"], **STUDY)
     assert not (tmp_path / "study").exists()
+
+
+def test_a_probe_needs_two_pictures(parted: Path, tmp_path: Path) -> None:
+    asked = STUDY | {"modes": ["linear"], "fractions": [0.01, 1.0], "least_positives": 0}
+    with pytest.raises(
+        DataError, match=r"--fractions 0\.01: is one of \d+ training pictures, and a linear probe needs two"
+    ):
+        pretint.compare(data=parted, out=tmp_path / "study", **asked)

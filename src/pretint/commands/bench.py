@@ -96,12 +96,15 @@ def command(arguments: Sequence[str]) -> None:
 
 
 def _run(options: BenchOptions, quiet: bool) -> dict[str, Any]:
-    from pretint.run_folder import write_atomically
+    from pretint.run_folder import write_atomically, writing
     from pretint.speed import plan as plans
     from pretint.speed.measuring import measure
     from pretint.speed.page import section
     from pretint.speed.progress import telling
 
+    if options.markdown:
+        with writing(options.markdown):  # or minutes of measuring would be in vain
+            options.markdown.open("ab").close()
     plan = plans.quick() if options.quick else plans.full(options.batch)
     parts = tuple(dict.fromkeys([*(options.only or plan.parts), *([plans.CURVES] if options.curves else [])]))
     plan = plans.chosen(plan, parts=parts, clock=options.clock, threads=options.threads, compile=options.compile)

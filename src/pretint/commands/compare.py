@@ -9,9 +9,8 @@ from pretint.commands.resolve import Schema, options_from_arguments, options_fro
 from pretint.errors import Interrupted, PretintError
 from pretint.shipped import as_text
 from pretint.studies.arms import architecture_of_arm
-from pretint.studies.headline import percent
 from pretint.studies.options import CompareOptions
-from pretint.terminal import counted, tell
+from pretint.terminal import counted, percent, tell
 
 SCHEMA = Schema(
     "compare",
@@ -62,7 +61,7 @@ def command(arguments: Sequence[str]) -> None:
         _show(document, options.out)
     if document["failed"]:
         raise PretintError(
-            f"{options.out}: {counted(len(document['failed']), 'cell or trial', 'cells or trials')} failed, the others stand; --resume tries them again"
+            f"{options.out}: {counted(len(document['failed']), 'cell or trial', 'cells or trials')} failed, the others stand; --resume tries again what did not diverge"
         )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +44,14 @@ class ReproduceOptions:
     def __post_init__(self) -> None:
         if (self.voc is None) != (self.coco is None) or (self.coco_test is not None and self.coco is None):
             raise OptionError("--voc and --coco: the transfer needs both, labelled pictures and unlabelled ones")
+        if self.voc is None:
+            for field in fields(self):
+                if field.name in ("scale", "seeds", "runs") and getattr(self, field.name) != field.default:
+                    raise OptionError(f"--{field.name}: is for trainings; give --voc and --coco too, or leave it out")
+        if "," in str(self.runs):
+            raise OptionError(
+                f"--runs {self.runs}: commas stand between the arms of a study; choose a name without one"
+            )
         if self.seeds < 1:
             raise OptionError(f"--seeds {self.seeds}: must be at least 1")
         if self.out is not None and (self.out.is_dir() or not self.out.parent.is_dir()):

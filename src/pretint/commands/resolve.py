@@ -12,7 +12,7 @@ from pretint import recipe
 from pretint.errors import OptionError
 from pretint.experiments.architecture import architecture_of
 from pretint.experiments.options import TrainingOptions, with_sections
-from pretint.methods import names
+from pretint.methods import names, suggest
 
 T = TypeVar("T")
 
@@ -83,7 +83,16 @@ def _layers(schema: Schema, given: Mapping[str, Any]) -> tuple[type[Any], dict[s
     conditional = values.pop("for", {})
     if not isinstance(conditional, Mapping) or not all(isinstance(one, Mapping) for one in conditional.values()):
         raise OptionError(f"recipe {name}: `for` holds sections by method, such as [for.cgan]")
-    weights = given.get(schema.weights, ())
+    if "recipe" in values:
+        raise OptionError(
+            f"recipe {name}: a recipe builds on no other, so that all it does stands in it; copy the values of {values['recipe']} in place "
+            "of its line"
+        )
+    methods = [method for family in schema.choices.values() for method in names(family)]
+    for method in conditional:
+        if method not in methods:
+            raise OptionError(f"recipe {name}: [for.{method}] is of no method; {suggest(method, methods)}")
+    weights = given.get(schema.weights, values.get(schema.weights, ()) if schema.weights in defaults else ())
     tellers = (schema.architecture(str(one)) for one in ([weights] if isinstance(weights, str) else weights))
     told = next(filter(None, tellers), {})
     known = recipe.merge(values, told)  # which may name the backbone

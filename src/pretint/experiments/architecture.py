@@ -4,13 +4,15 @@ What starts from weights must be built like the network that they come from, so 
 values and the command line's.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from pretint.errors import OptionError
 from pretint.methods import decoder_of
-from pretint.run_folder import RunFolder, read_description
+from pretint.run_folder import MANIFEST, RunFolder, read_description
 from pretint.shipped import where
 
 RANDOM_FROZEN = "random-frozen"
@@ -40,7 +42,7 @@ def architecture_of(init: str) -> dict[str, Any]:
     if init in FROM_NOTHING:
         return {}
     path = where(init)
-    if (path / "run.json").is_file():
+    if (path / MANIFEST).is_file():
         options = RunFolder.open(path).manifest["options"]
     elif description := read_description(path):
         options = description["options"]
@@ -49,6 +51,40 @@ def architecture_of(init: str) -> dict[str, Any]:
     backbone = options["backbone"]
     decoder = decoder_of(backbone, options["decoder"])  # or two ways to call one network would pass for two networks
     return {"backbone": backbone, "decoder": decoder, "size": options["size"], backbone: options[backbone]}
+
+
+def check_weights(init: str, option: str) -> None:
+    """See that ``init`` is a run, or a file of weights that can be read; whether they fit a network is told when they are loaded.
+
+    Args:
+        init: no word of ``FROM_NOTHING``.
+        option: that names it, for the message: ``--arms``.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    path = where(init)
+    if path.is_dir():
+        if not (path / MANIFEST).is_file():
+            raise OptionError(
+                f"{option} {init}: this folder is no run (it has no {MANIFEST}); name the run's own folder, or a .safetensors file"
+            )
+    elif path.suffix != ".safetensors" or not _shapes(path):
+        raise OptionError(
+            f"{option} {init}: is no .safetensors file that can be read; name one, or the folder of a run"
+        )
+
+
+def check_size(init: str, told: Mapping[str, Any], backbone: str, size: int) -> None:
+    """See that weights are of networks for pictures of this size; ``told`` is what :func:`architecture_of` tells of them.
+
+    Raises:
+        OptionError: they are not.
+    """
+    if backbone == told.get("backbone") == "unet" and told.get("size", size) != size:
+        raise OptionError(
+            f"--size {size}: {init} has a U-Net for {told['size']} px, whose depth is fixed; take --size {told['size']}"
+        )
 
 
 def is_foreign(init: str) -> bool:

@@ -14,6 +14,7 @@ Paths are cut to their last names.
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from pretint.inference.choosing import MOST, Trial, choose, shrunk
 from pretint.inference.models import Trained, best_device, load_pretext, open_trained
 from pretint.inference.trained_on import listed, parted, without_left_out
 from pretint.pretexts.pretext import ColorizationPretext
-from pretint.run_folder import RunFolder, write_atomically
+from pretint.run_folder import RunFolder, make_folder, write_atomically
 from pretint.training import checkpoint
 from pretint.training.progress import counting
 
@@ -81,6 +82,7 @@ def export(
         raise OptionError(f"{out}: the file is of safetensors; give it a name that ends in .safetensors")
     if out.exists():
         raise OptionError(f"{out}: exists already; choose another name, or remove it")
+    make_folder(out.parent)  # or all would be in vain
     trained = open_trained(source)
     pretext, _ = load_pretext(trained)
     if not isinstance(pretext, ColorizationPretext):
@@ -111,7 +113,6 @@ def export(
             say("half precision was not checked: there are no pictures; name some with --check")
     unfinished = out.with_name(f".{out.stem}.{os.getpid()}.part.safetensors")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         if half and checked:
             unfinished.write_bytes(checkpoint.as_file(tensors, description))
             description["check"] = _compare(trained, unfinished, checked)
@@ -121,7 +122,8 @@ def export(
             f"{out}: cannot be written ({error.strerror or error}); make room or choose another place"
         ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
     return ExportResult(out, out.stat().st_size, description)
 
 

@@ -12,7 +12,7 @@ from pretint.data.masks import validate_masks
 from pretint.data.record import Record, Source, fingerprint
 from pretint.data.splits import carve_validation, label_matrix, subset
 from pretint.errors import OptionError
-from pretint.experiments.architecture import FROM_NOTHING, RANDOM_FROZEN
+from pretint.experiments.architecture import FROM_NOTHING, RANDOM_FROZEN, architecture_of, check_size
 from pretint.experiments.initializing import initialize
 from pretint.experiments.options import FinetuneOptions
 from pretint.experiments.results import FinetuneResult
@@ -52,6 +52,7 @@ def finetune(options: FinetuneOptions, quiet: bool = False, *, masks_seen: bool 
     chosen = source.training_split(options.split)
     if target == "mask" and not masks_seen:
         validate_masks(chosen.records, source.mask_map)
+    check_size(options.init, architecture_of(options.init), options.backbone, options.size)
     numbered, held_out = labelled_pictures(options, source, chosen.records)
     training = numbered.records
     seed_weights(options.seed)

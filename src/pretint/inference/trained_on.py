@@ -7,6 +7,7 @@ from typing import Any
 from pretint.data.layouts import open_pool, open_source
 from pretint.data.record import Record, Source, pick
 from pretint.data.screening import left_out
+from pretint.data.shards import describes
 from pretint.data.splits import carve_validation
 from pretint.errors import PretintError
 from pretint.inference.models import Trained
@@ -52,7 +53,8 @@ def trained_on(trained: Trained, data: Source, records: Sequence[Record]) -> boo
 
     Returns:
         None where it cannot be told: of an exported file, which does not say where its pictures lay, of weights of a run whose
-        pictures were named relative to who knows where, and where the folder of the training or its list is not there any more.
+        pictures were named relative to who knows where, where the folder of the training or its list is not there any more, and where
+        one of the two is shards, which hold copies.
     """
     if trained.description.get("exported"):
         return None
@@ -64,7 +66,8 @@ def trained_on(trained: Trained, data: Source, records: Sequence[Record]) -> boo
     if not all(path.is_dir() for path in folders):
         return None
     if not any(here.is_relative_to(one) or one.is_relative_to(here) for one in folders):
-        return False
+        # Shards hold copies of pictures that lie elsewhere; whether of these is not told by their files.
+        return None if any(map(describes, (here, *folders))) else False
     try:
         seen = (
             data.training_split(trained.options["split"]).records if folders == [here] else listed(trained.description)

@@ -39,8 +39,7 @@ from pretint.pages.study_tables import (
 )
 from pretint.run_folder import RunFolder
 from pretint.studies.folder import StudyFolder
-from pretint.studies.headline import percent
-from pretint.terminal import counted
+from pretint.terminal import counted, percent
 from pretint.training.progress import duration
 
 MOST_SENTENCES = 12

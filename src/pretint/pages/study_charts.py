@@ -6,7 +6,7 @@ from typing import Any
 
 from pretint.pages.scores import CONSTANT, hundred, labelled, named
 from pretint.pages.study_tables import Place, Study, mode_words, over, place
-from pretint.studies.headline import percent
+from pretint.terminal import percent
 
 
 def _shown(study: Study) -> str:

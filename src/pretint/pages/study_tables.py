@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pretint.pages.scores import CONSTANT, named
-from pretint.studies.headline import percent
+from pretint.terminal import percent
 
 _MODES = {"finetune": "fine-tuning", "linear": "linear probe", "knn": "k-NN"}
 

@@ -57,16 +57,16 @@ def serve(case: dict[str, Any], clock: Clock, requests: Iterator[dict[str, Any]]
 def serve_folder(
     case: dict[str, Any], clock: Clock, requests: Iterator[dict[str, Any]], answer: Callable[..., None]
 ) -> None:
-    """Pictures of the network's own size: answers ``{"way": "folder" | "network" | "plain", "least": seconds}``.
+    """Pictures of the network's own size: answers ``{"way": "folder" | "alike" | "network" | "plain", "least": seconds}``.
 
-    Seconds a picture: of ``colorize`` on the folder; of the network alone, one picture at a time; and of the same network
-    written from torch's own layers.
+    Seconds a picture: of ``colorize`` on the folder; of the network alone, one picture at a time, in the arithmetic that
+    ``colorize`` takes there, and in float32; and of the same network written from torch's own layers, in float32.
     """
     folder, values = Path(case["folder"]), case["values"]
     size = values["size"]
     pictures = write(folder / "small-pictures", case["pictures"], (size, size))
     model = weights(values, folder / "weights-folder.safetensors")
-    colorizer = TrainedColorizer(model)
+    colorizer, alike = TrainedColorizer(model), TrainedColorizer(model, precision="auto")
     plain = PlainUNet(size, values["unet"]["width"]).to(clock.device).eval()
     lightness = torch.rand(1, 1, size, size) * 2 - 1
     there = lightness.to(clock.device)
@@ -78,6 +78,7 @@ def serve_folder(
     def coloured() -> object:
         return colorize_files([pictures], folder / "coloured", model, overwrite=True)
 
+    works = {"plain": forward, "network": lambda: colorizer(lightness), "alike": lambda: alike(lightness)}
     answer()
     coloured()
     for request in requests:
@@ -86,5 +87,4 @@ def serve_folder(
             coloured()
             answer(sample=clock.stop(case["pictures"]))
         else:
-            work = forward if request["way"] == "plain" else lambda: colorizer(lightness)
-            answer(sample=clock.sample(work, request["least"]))
+            answer(sample=clock.sample(works[request["way"]], request["least"]))

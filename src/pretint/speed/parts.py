@@ -160,7 +160,7 @@ def measure_colorize(session: Session) -> None:
     with session.child("folder", values=small, pictures=plan.folder_pictures) as child:
         child.start()
         for _ in range(min(3, plan.rounds)):
-            for way in ("plain", "network", "folder"):
+            for way in ("plain", "network", "alike", "folder"):
                 session.say(f"{plan.folder_pictures} pictures, {way}")
                 session.keep(("colorize", way), child.ask(way=way, least=plan.least))
 
@@ -192,15 +192,17 @@ def colorize_document(session: Session) -> dict[str, Any] | None:
         stages = {stage: one.median for stage, one in parts.items() if one is not None}
         stages["write"] = max(0.0, whole.median - sum(stages.values()))
         rows.append({"megapixels": megapixels, "seconds": as_json(whole), "stages": stages})
-    folder, network, plain = (session.estimate("colorize", way) for way in ("folder", "network", "plain"))
+    ways = ("folder", "alike", "network", "plain")
+    folder, alike, network, plain = (session.estimate("colorize", way) for way in ways)
     if not rows and folder is None:
         return None
     return {
         "photos": rows,
         "folder_pictures_per_second": as_json(rate(folder, 1)),
+        "alike_pictures_per_second": as_json(rate(alike, 1)),
         "network_pictures_per_second": as_json(rate(network, 1)),
         "plain_pictures_per_second": as_json(rate(plain, 1)),
-        "folder_share": as_json(ratio(network, folder)),
+        "folder_share": as_json(ratio(alike, folder)),
         "network_gain": as_json(ratio(plain, network)),
     }
 

@@ -146,6 +146,7 @@ def _colorize(colorize: Mapping[str, Any]) -> Iterator[Table]:
         for key, words in (
             ("plain_pictures_per_second", "plain network"),
             ("network_pictures_per_second", "pretint's"),
+            ("alike_pictures_per_second", "in colorize's arithmetic"),
             ("folder_pictures_per_second", "a folder with files"),
         )
         if colorize[key]

@@ -87,7 +87,10 @@ def _with_numbers(document: Mapping[str, Any]) -> Iterator[tuple[Target, Estimat
             yield Target(way["name"], way["goal"], "/s"), from_json(way["pictures_per_second"])
     yield Target("training that waits for pictures", 0.03, "%", more=False), from_json(feed.get("waits"))
     colorize = document["colorize"] or {}
-    yield Target("colorize, a folder: of the network's rate", 0.90, "%"), from_json(colorize.get("folder_share"))
+    yield (
+        Target("colorize, a folder: of the network's rate in its arithmetic", 0.90, "%"),
+        from_json(colorize.get("folder_share")),
+    )
     yield Target("colorize, network in float32: x plain", 1.4), from_json(colorize.get("network_gain"))
     memory = {row["what"]: row for row in document["memory"]}
     for what, wanted, unit in (("colorize, 48 megapixels", 2.0, "GB"), (CARD, 6.0, "GB"), (GROWTH, 1.0, "MB")):

@@ -9,12 +9,15 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from pretint.errors import OptionError
-from pretint.experiments.architecture import FROM_NOTHING, architecture_of, is_foreign
+from pretint.experiments.architecture import FROM_NOTHING, architecture_of, check_size, check_weights, is_foreign
+from pretint.experiments.options import differences
 from pretint.methods import decoder_of, suggest
+from pretint.run_folder import MANIFEST, RunFolder, data_folders
 from pretint.shipped import NAME, where
 
 SCRATCH = "scratch"
@@ -176,15 +179,19 @@ def _with_network(arm: Arm, base: Mapping[str, Any]) -> Arm:
         if init not in FROM_NOTHING and not where(init).exists():
             near = suggest(init, ("scratch", "scratch-rgb", "random-frozen", NAME))
             raise OptionError(f"--arms {init}: there is no such run or file ({near})")
+        if init not in FROM_NOTHING:
+            check_weights(init, "--arms")
     told = [architecture_of(init) for init in arm.inits]
     if any(other != told[0] for other in told):
         raise OptionError(f"--arms {arm.name}: its runs have different networks; make an arm of each")
+    for init, other in combinations(arm.inits, 2):
+        if more_than_seeds(init, other) == []:
+            raise OptionError(
+                f"--arms {arm.name}: {init} and {other} are one pretraining made twice, with the same options and seed, and would count "
+                "as two; name one of them, or pretrain again with another --seed"
+            )
     backbone = told[0].get("backbone", base["backbone"])
-    if "size" in told[0] and backbone == "unet" and told[0]["size"] != base["size"]:
-        raise OptionError(
-            f"--size {base['size']}: {arm.inits[0]} has a U-Net for {told[0]['size']} px, whose depth is fixed; "
-            f"take --size {told[0]['size']}"
-        )
+    check_size(arm.inits[0], told[0], backbone, base["size"])
     section = {**base.get(backbone, {}), **told[0].get(backbone, {})}
     # Weights that pretint did not write were trained in colour; those of a run saw what the run says.
     planes = arm.planes or ("RGB" if is_foreign(arm.inits[0]) else section.get("planes", "L"))
@@ -194,6 +201,16 @@ def _with_network(arm: Arm, base: Mapping[str, Any]) -> Arm:
         backbone: {**section, "planes": planes},
     }
     return replace(arm, planes=planes, network=network)
+
+
+def more_than_seeds(one: str, other: str) -> list[str] | None:
+    """The options in which two runs of one verb on the same folders differ; None where either is no run, or another."""
+    if any(not (where(init) / MANIFEST).is_file() for init in (one, other)):
+        return None
+    first, second = (RunFolder.open(where(init)).manifest for init in (one, other))
+    if first["kind"] != second["kind"] or data_folders(first) != data_folders(second):
+        return None
+    return differences(first["options"], second["options"])
 
 
 def _with_references(arms: list[Arm]) -> list[Arm]:

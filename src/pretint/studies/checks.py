@@ -14,14 +14,14 @@ from pretint.data.looks import LOOKS
 from pretint.data.processes import default_workers
 from pretint.data.record import Record, fingerprint
 from pretint.errors import DataError, PretintError
-from pretint.experiments.architecture import FROM_NOTHING
+from pretint.experiments.architecture import FROM_NOTHING, architecture_of
 from pretint.experiments.environment import resumptions
 from pretint.inference.trained_on import listed, parted, without_left_out
 from pretint.run_folder import MANIFEST, RunFolder, checksum, data_folders
 from pretint.shipped import where
-from pretint.studies.arms import Arm
+from pretint.studies.arms import Arm, more_than_seeds
 from pretint.studies.options import CompareOptions
-from pretint.terminal import counted
+from pretint.terminal import counted, percent
 from pretint.training.checkpoint import WEIGHTS
 from pretint.training.progress import counting
 
@@ -210,7 +210,7 @@ def of_floor(table: Sequence[Mapping[str, Any]], constant: float | None) -> list
         best[place] = max(row["mean"], best.get(place, -math.inf))
     if constant is None or not (floored := [place for place, mean in best.items() if mean <= constant + _ROUNDING]):
         return []
-    named = ", ".join(f"{arm} ({mode}, {fraction:.0%} of the labels)" for arm, mode, fraction in floored)
+    named = ", ".join(f"{arm} ({mode}, {percent(fraction)} of the labels)" for arm, mode, fraction in floored)
     words = (
         f"No better than the constant predictor: {named}. Nothing was learned there, so that differences say nothing of "
         "pretraining; more steps (--epochs, --least-steps) or another rate may help."
@@ -219,7 +219,7 @@ def of_floor(table: Sequence[Mapping[str, Any]], constant: float | None) -> list
 
 
 def of_pretrainings(arms: Sequence[Arm]) -> list[Finding]:
-    """Whether the runs that arms start from have come to their end."""
+    """Whether the runs that arms start from have come to their end, and whether those of an arm repeat one recipe."""
     findings = []
     for arm in arms:
         for run in (run for run in map(where, arm.inits) if (run / MANIFEST).is_file()):
@@ -227,7 +227,32 @@ def of_pretrainings(arms: Sequence[Arm]) -> list[Finding]:
             if state != "finished":
                 words = f"{arm.name}: {run.name} is {state}, not finished; its best checkpoint so far was taken."
                 findings.append(_finding(f"state of the pretraining, {arm.name}", "warning", words))
+        pairs = [more_than_seeds(arm.inits[0], other) or [] for other in arm.inits[1:]]
+        if others := sorted({name for names in pairs for name in names} - {"seed"}):
+            words = (
+                f"{arm.name}: its pretrainings differ in more than their seed ({', '.join(others)}), so that their spread is no longer "
+                "that of chance alone."
+            )
+            findings.append(_finding(f"pretrainings of one recipe, {arm.name}", "warning", words))
     return findings
+
+
+def of_sizes(arms: Sequence[Arm], size: int) -> list[Finding]:
+    """Whether the pictures of the study are as large as those of the pretrainings, where these differ; features are of a scale."""
+    sizes = {
+        arm.name: sorted({told["size"] for init in arm.inits if "size" in (told := architecture_of(init))})
+        for arm in arms
+    }
+    if len({one for found in sizes.values() for one in found}) < 2:
+        return []
+    named = ", ".join(f"{name} at {' and '.join(map(str, found))} px" for name, found in sizes.items() if found)
+    return [
+        _finding(
+            "sizes of the pretrainings",
+            "warning",
+            f"Pretrained at different sizes: {named}; all are trained here at {size} px (--size).",
+        )
+    ]
 
 
 def _long_enough(arm: str, run: RunFolder) -> Finding | None:

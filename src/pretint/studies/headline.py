@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from pretint.terminal import percent
+
 MOST_ARMS = 4
 """Pairs of arm and reference that are told one by one; of more, how many comparisons came out how."""
 
@@ -66,8 +68,3 @@ def _of_arm(rows: Sequence[Row]) -> str:
 
 def _at(depth: int | None) -> str:
     return "" if depth is None else f", features of stride {depth}"
-
-
-def percent(share: float) -> str:
-    """A share of the labels in (0, 1] in words: ``0.1`` as ``10 %``, to three digits."""
-    return f"{100 * share:.3g} %"

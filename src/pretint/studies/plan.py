@@ -19,6 +19,7 @@ from pretint.methods import names
 from pretint.recipe import as_values
 from pretint.studies.arms import Arm
 from pretint.studies.options import CompareOptions
+from pretint.terminal import counted
 
 if TYPE_CHECKING:  # it loads torch
     from pretint.tasks.task import Task
@@ -134,6 +135,20 @@ def check_positives(source: Source, options: CompareOptions, arms: Sequence[Arm]
                 f"--fractions {fraction:g}: only {positives.min()} of its {len(rows)} pictures show {name} (seed {seed}), "
                 f"and --least-positives asks for {options.least_positives}; take a larger fraction"
             )
+
+
+def check_probes(options: CompareOptions, pictures: Pictures) -> None:
+    """See that the smallest subset of labels is enough for a linear probe.
+
+    Raises:
+        DataError: it is not.
+    """
+    fraction = min(options.fractions)
+    if "linear" in options.modes and pictures.at(fraction) < 2:
+        raise DataError(
+            f"--fractions {fraction:g}: is one of {counted(pictures.training, 'training picture')}, and a linear probe needs two; take "
+            "a larger fraction"
+        )
 
 
 def check_held_out(source: Source, options: CompareOptions, arms: Sequence[Arm], task: "Task") -> None:

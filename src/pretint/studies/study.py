@@ -25,6 +25,7 @@ from pretint.studies.plan import (
     cells,
     check_held_out,
     check_positives,
+    check_probes,
     searches,
     seeds_of,
     training_pictures,
@@ -51,7 +52,7 @@ class _Study:
     def jobs(self) -> list[Job]:
         """The cells that can run: all probes, and the fine-tunings of all arms whose rate is known.
 
-        Repetition by repetition, so that a study that is stopped or looked at early can hold its arms against each other.
+        Repetition by repetition, so that a study that is stopped or looked at early has scored all its arms about as often.
         """
         ready = [
             (seeds_of(arm, self.options).index(job.seed), job)
@@ -118,8 +119,9 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
             task.check(scored, f"--data {options.data}: what is left of the list {test}", other)
         training, held_out = training_pictures(source, options, options.seed)
         pictures = Pictures(len(training), len(held_out), len(source.split(test)) - len(without))
+        check_probes(options, pictures)
         say(
-            f"{counted(len(arms), 'arm')} ({', '.join(arm.name for arm in arms)}); {counted(pictures.training, 'training picture')}, "
+            f"{counted(len(arms), 'arm')} ({', '.join(arm.name for arm in arms)}) at {options.size} px; {counted(pictures.training, 'training picture')}, "
             f"{pictures.held_out} held out, {counted(pictures.test, 'test picture')} ({test})"
         )
         for check in findings:
@@ -140,7 +142,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
             },
         }
         study = _Study(options, folder, arms, classes, test, without, pictures, head, {})
-        return _run(study, [*findings, *checks.of_pretrainings(arms)], quiet)
+        return _run(study, [*findings, *checks.of_pretrainings(arms), *checks.of_sizes(arms, options.size)], quiet)
 
 
 def _run(study: _Study, findings: Sequence[dict[str, str]], quiet: bool) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from PIL import Image
 from pretint import recipe
 from pretint.data.feed import Batch
 from pretint.data.record import VOID
-from pretint.errors import DataError, RunError, TrainingError
+from pretint.errors import DataError, Diverged, RunError
 from pretint.experiments.fine_tuning import finetune
 from pretint.experiments.options import FinetuneOptions, with_sections
 from pretint.inference.evaluating import evaluate_task
@@ -66,7 +66,7 @@ def _fine_tuned(job: Mapping[str, Any]) -> dict[str, Any]:
     _wait_for(options.out)
     try:
         result = finetune(options, quiet=True, masks_seen=True)  # by the study, once
-    except TrainingError as error:
+    except Diverged as error:
         if job["kind"] != "search":
             raise
         return _keep(

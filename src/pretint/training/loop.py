@@ -18,7 +18,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from pretint.data.feed import Batch, Batches, Feed
-from pretint.errors import Interrupted, RunError, TrainingError, WeightsError
+from pretint.errors import Diverged, Interrupted, RunError, WeightsError
 from pretint.objective import Objective, Phase, Shared, Turn
 from pretint.run_folder import RunFolder
 from pretint.training import checkpoint
@@ -81,7 +81,7 @@ class Loop:
 
         Raises:
             Interrupted: stopped by a signal after saving.
-            TrainingError: a loss, a weight that is to be saved, or what is predicted of held-out pictures is not a number.
+            Diverged: a loss, a weight that is to be saved, or what is predicted of held-out pictures is not a number.
         """
         self.objective.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.options.ema:
@@ -199,7 +199,7 @@ class Loop:
 
     def _require_number(self, turn: Turn, loss: Tensor, step: int) -> None:
         if not math.isfinite(loss.item()):
-            raise TrainingError(
+            raise Diverged(
                 f"{self.run.path}: the loss of {turn.player} in its turn {turn.name} became {loss.item()} at step {step}; "
                 "begin a new run with a lower learning rate, or with --loop.clip 1"
             )
@@ -208,7 +208,7 @@ class Loop:
         """The loss is from before the last update, which may have lost the weights."""
         floating = [tensor for tensor in weights.values() if tensor.dtype.is_floating_point]
         if not torch.stack([tensor.isfinite().all() for tensor in floating]).all():
-            raise TrainingError(
+            raise Diverged(
                 f"{self.run.path}: weights became infinite or no numbers at step {self._step}; begin a new run with a lower "
                 "learning rate"
             )
@@ -293,7 +293,7 @@ class Loop:
                         try:
                             self._look(epochs)
                         except WeightsError:
-                            raise TrainingError(
+                            raise Diverged(
                                 f"{self.run.path}: at step {self._step} the network gives values that are not numbers; begin a new run "
                                 "with a lower learning rate, or with --loop.clip 1"
                             ) from None
