@@ -21,6 +21,7 @@ from pretint.errors import DataError, PretintError, RunError
 from pretint.run_folder import hold
 from pretint.studies import opening as module
 from pretint.studies.folder import LOCK
+from pretint.studies.options import CompareOptions
 from tests.conftest import Command
 from tests.experiments.tiny_runs import PRETRAIN, arguments
 from tests.studies.conftest import STUDY
@@ -536,3 +537,14 @@ def test_a_probe_needs_two_pictures(parted: Path, tmp_path: Path) -> None:
         DataError, match=r"--fractions 0\.01: is one of \d+ training pictures, and a linear probe needs two"
     ):
         pretint.compare(data=parted, out=tmp_path / "study", **asked)
+
+
+def test_arms_that_were_there_come_first(tmp_path: Path) -> None:
+    """Else a scratch arm that nobody asked for would be named after another, and all its cells computed once more."""
+    out = tmp_path / "study"
+    out.mkdir()
+    words = ["x=runs/x@against=scratch", "scratch"]
+    (out / "study.json").write_text(json.dumps({"kind": "study", "options": {"arms": words}}))
+    values = {"task": "multilabel", "data": tmp_path, "out": out, "arms": ("y=runs/y", "scratch", "x=runs/x")}
+    for resume, arms in ((True, ("x=runs/x", "scratch", "y=runs/y")), (False, ("y=runs/y", "scratch", "x=runs/x"))):
+        assert module.arms_in_order(CompareOptions(**values, resume=resume)).arms == arms

@@ -87,11 +87,29 @@ def _command() -> str | None:
     return shlex.join(["pretint", *(word for word in sys.argv[1:] if word != "--resume")])
 
 
+def arms_in_order(options: CompareOptions) -> CompareOptions:
+    """The arms of a study that goes on, those that it had first, as they stood: a scratch arm that nobody asked for is named after the
+    first that needs it, and its cells after it.
+    """
+    if not (options.resume and (options.out / STUDY).exists()):
+        return options
+    before = [_cells_of(words) for words in StudyFolder.open(options.out).document["options"]["arms"]]
+    places = {arm: place for place, arm in enumerate(before)}
+    return replace(
+        options, arms=tuple(sorted(options.arms, key=lambda words: places.get(_cells_of(words), len(places))))
+    )
+
+
+def _cells_of(words: str) -> Arm:
+    """What of an arm its cells hang on: not what it is held against."""
+    return replace(parse(words), against=None)
+
+
 def _grows(before: Any, now: Any) -> bool:
-    """Whether a number of seeds, or a list of arms, holds all that it held; what an arm is held against changes no cell of it."""
+    """Whether a number of seeds, or a list of arms, holds all that it held."""
     if isinstance(now, int):
         return bool(before <= now)
-    kept, arms = ({replace(parse(words), against=None) for words in one} for one in (before, now))
+    kept, arms = (set(map(_cells_of, one)) for one in (before, now))
     return kept <= arms
 
 

@@ -87,6 +87,7 @@ def compare(options: CompareOptions, quiet: bool = False) -> dict[str, Any]:
         Interrupted: stopped by a signal; finished cells and the trainings in hand are saved.
     """
     options.check_search()
+    options = opening.arms_in_order(options)
     target = load("tasks", options.task).TARGET
     source = open_source(
         options.data, options.layout, options.classes or None, other_classes=options.other_classes, task=target,
