@@ -82,13 +82,13 @@ def export(
         raise OptionError(f"{out}: the file is of safetensors; give it a name that ends in .safetensors")
     if out.exists():
         raise OptionError(f"{out}: exists already; choose another name, or remove it")
-    make_folder(out.parent)  # or all would be in vain
     trained = open_trained(source)
     pretext, _ = load_pretext(trained)
     if not isinstance(pretext, ColorizationPretext):
         raise OptionError(
             f"{trained.source}: this pretext does not colour pictures, and export writes colorizers alone"
         )
+    make_folder(out.parent)  # before what would else be in vain
     pretext.to(best_device())
     description = _describe(trained)
     records, whose = _tuning(trained, tune, say)
