@@ -13,6 +13,7 @@ test.txt). RUNS holds runs and studies; what is finished there is not run again,
     rungs   64 px, one pretraining each, seeds of multilabel with a tenth of the labels
     peers   other methods (peers.py) on the same backbone and pictures, at the cost of rung `one-cycle`, in the same study; each with
             the settings that did best in short trials, by probes on held-out training pictures
+    duel    the peers and the rung that they are held against once more, with seeds of fine-tuning that the ladder has not seen
     probes  linear probes of all of these, with more seeds, since they cost next to nothing
     best    three pretrainings of recipe `best`, at 96 px
     multilabel, segmentation, medical
@@ -24,6 +25,7 @@ The studies' numbers are kept in benchmarks/results/ladder-*.json, and the page 
 import argparse
 import json
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ import peers
 import torch
 from first_results import CLASSES, RESULTS, about, keep
 from rungs import BEST, PASSES, PRETRAININGS, RUNGS, SHARES, SIZE, TIMED
-from study_page import PAGE, against, page
+from study_page import CHANGES, PAGE, against, page
 
 import pretint
 from pretint.experiments.environment import environment
@@ -46,6 +48,10 @@ RATES = (0.00017, 0.0005, 0.0015, 0.0045)
 SEARCHED_AT = 0.5
 """Share of the labels at which the rates for labels of whole pictures are tried: with 5 % of them, rates a factor of 25 apart differ by
 half a point of mAP on held-out pictures, for either arm. For masks it is all of them."""
+ON_THE_LADDER: dict[str, Any] = {
+    "task": "multilabel", "classes": CLASSES, "test": "val", "backbone": "residual", "decoder": "hypercolumn", "size": SIZE,
+    "fractions": [0.1], "least_steps": 300,
+}  # fmt: skip
 ENDS: dict[str, dict[str, Any]] = {
     "multilabel": {
         "task": "multilabel", "classes": CLASSES, "test": "val", "fractions": [0.05, 0.1, 0.25, 0.5, 1.0],
@@ -58,7 +64,10 @@ ENDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 RUNG_SEEDS = 3
 PROBE_SEEDS = 10
-STAGES = ("costs", "rungs", "peers", "probes", "best", *ENDS)
+DUEL_SEEDS = 10
+DUEL_RATE = 0.000167
+"""What each of the three has chosen on the ladder."""
+STAGES = ("costs", "rungs", "peers", "duel", "probes", "best", *ENDS)
 
 
 def main() -> None:
@@ -73,7 +82,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=-1, help="processes that read pictures for each of these cells")
     parser.add_argument(
         "--seeds", type=int,
-        help=f"repetitions, {RUNG_SEEDS} on the ladder, {PROBE_SEEDS} of its probes and {2 * PRETRAININGS} at the ends by default; more may follow",
+        help=f"repetitions, {RUNG_SEEDS} on the ladder, {DUEL_SEEDS} of its duel, {PROBE_SEEDS} of its probes and {2 * PRETRAININGS} at the ends by default; more may follow",
     )  # fmt: skip
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
@@ -97,6 +106,14 @@ def main() -> None:
             epochs = costs.passes_of_peer(method, settings, PASSES)
             peers.pretrain(method, data / "photos", runs / method, SIZE, epochs, **settings)
             climb(data, runs, **rung_how)
+    if "duel" in arguments.stages:
+        duelling = (TIMED, *peers.PEERS)
+        if len(arms := arms_of(runs, duelling)) < len(duelling):
+            raise SystemExit(f"duel: RUNS has not all of {', '.join(duelling)}; pretrain them by --stages rungs peers")
+        study(
+            "duel", runs, data=data / "voc", arms=arms, rates=[DUEL_RATE], seed=RUNG_SEEDS,
+            seeds=arguments.seeds or DUEL_SEEDS, **ON_THE_LADDER, **how,
+        )  # fmt: skip
     if "probes" in arguments.stages:
         study(
             "probes", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val", backbone="residual", decoder="hypercolumn",
@@ -150,14 +167,14 @@ def wanted(runs: Path, seeds: int) -> set[str]:
 def climb(data: Path, runs: Path, **how: Any) -> None:
     """Add to the study what was pretrained since; cells that are finished are not run again."""
     study(
-        "rungs", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val", backbone="residual", decoder="hypercolumn",
-        size=SIZE, arms=arms_of(runs), fractions=[0.1], search_fraction=SEARCHED_AT, least_steps=300, modes=["finetune", "linear"], **how,
+        "rungs", runs, data=data / "voc", arms=arms_of(runs), search_fraction=SEARCHED_AT, modes=["finetune", "linear"],
+        **ON_THE_LADDER, **how,
     )  # fmt: skip
 
 
-def arms_of(runs: Path) -> list[str]:
+def arms_of(runs: Path, only: Collection[str] = CHANGES) -> list[str]:
     """The rungs and peers that are pretrained here, each with what it is held against."""
-    done = [rung for rung in RUNGS if finished(runs / rung.name)]
+    done = [rung for rung in RUNGS if rung.name in only and finished(runs / rung.name)]
     names = {rung.name for rung in done}
     arms = [
         f"{rung.name}={runs / rung.name}" + (f"@against={rung.against}" if rung.against in names else "")

@@ -70,7 +70,7 @@ def page() -> str:
     if not rungs:
         lines += ["The ladder between the paper's recipe and the best, one change a rung: not run yet.", ""]
     else:
-        lines += rung_lines(rungs)
+        lines += [*rung_lines(rungs), *duel_lines(found.get("ladder-duel"))]
     if probes:
         lines += [*probe_lines(probes), *depth_lines(probes)]
     if rungs and probes:
@@ -110,7 +110,7 @@ def target_lines(found: dict[str, Any]) -> list[str]:
         f"{yes(saved, enough)} |"
     )
     for method in NAMES:
-        row = difference(found.get("ladder-rungs"), method, TIMED, 0.1)
+        row = difference(found.get("ladder-duel", found.get("ladder-rungs")), method, TIMED, 0.1)
         met = row is not None and row["high"] < 0
         lines.append(
             f"| {NAMES[method]} below `{TIMED}`, 10 % of the labels, 64 px, same cost | below | {told(row)} | {yes(row, met)} |"
@@ -191,6 +191,31 @@ def rung_lines(done: dict[str, Any]) -> list[str]:
             ]  # fmt: skip
             lines.append(f"| {' | '.join(words)} |")
     return [*lines, "", *check_lines(done), ""]
+
+
+def duel_lines(done: dict[str, Any] | None) -> list[str]:
+    """The peers and the rung that they are held against, with more seeds than the ladder has."""
+    if done is None:
+        return []
+    (fraction,) = done["fractions"]
+    table = {row["arm"]: row for row in done["table"]}
+    lines = [
+        "### The peers once more",
+        "",
+        f"`--stages duel`: the same pretrainings and fine-tuning, seeds {done['seeds'][0]} to {done['seeds'][-1]}, which the ladder has not seen, at the rate that all",
+        f"three chose there; a tenth of the labels, mAP in points. {stamp(done)}.",
+        "",
+        "| pretraining | mAP | deviation |",
+        "|---|---|---|",
+        *(
+            f"| {n} | {100 * table[n]['mean']:.1f} | {100 * table[n]['deviation']:.1f} |"
+            for n in (TIMED, *NAMES)
+            if n in table
+        ),
+        "",
+    ]
+    rows = [difference(done, method, TIMED, fraction) for method in NAMES]
+    return [*lines, *(f"- {row['words']}" for row in rows if row), ""]
 
 
 def in_parts(done: dict[str, Any]) -> list[str]:
