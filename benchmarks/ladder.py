@@ -64,7 +64,7 @@ ENDS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 RUNG_SEEDS = 3
 PROBE_SEEDS = 10
-DUEL_SEEDS = 10
+DUEL_SEEDS = 7
 DUEL_RATE = 0.000167
 """What each of the three has chosen on the ladder."""
 STAGES = ("costs", "rungs", "peers", "duel", "probes", "best", *ENDS)
