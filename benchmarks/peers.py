@@ -22,7 +22,7 @@ import argparse
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ class PeerOptions(TrainingOptions):
 
     method: str
     photos: Path
+    backbone: str = "residual"
+    residual: ResidualOptions = field(default_factory=lambda: ResidualOptions(planes="RGB"))
     rate: float = 0.002
     patch: int = 8
     """Side in pixels of what SimMIM hides; the paper's is a sixth of the picture's."""
