@@ -108,12 +108,13 @@ def main() -> None:
             climb(data, runs, **rung_how)
     if "duel" in arguments.stages:
         duelling = (TIMED, *peers.PEERS)
-        if len(arms := arms_of(runs, duelling)) < len(duelling):
-            raise SystemExit(f"duel: RUNS has not all of {', '.join(duelling)}; pretrain them by --stages rungs peers")
-        study(
-            "duel", runs, data=data / "voc", arms=arms, rates=[DUEL_RATE], seed=RUNG_SEEDS,
-            seeds=arguments.seeds or DUEL_SEEDS, **ON_THE_LADDER, **how,
-        )  # fmt: skip
+        if len(arms := arms_of(runs, duelling)) == len(duelling):
+            study(
+                "duel", runs, data=data / "voc", arms=arms, rates=[DUEL_RATE], seed=RUNG_SEEDS,
+                seeds=arguments.seeds or DUEL_SEEDS, **ON_THE_LADDER, **how,
+            )  # fmt: skip
+        else:  # as where RUNS is new, and results/ holds the ladder whole
+            print(f"duel: left as it is, since RUNS has not all of {', '.join(duelling)}", flush=True)
     if "probes" in arguments.stages:
         study(
             "probes", runs, task="multilabel", data=data / "voc", classes=CLASSES, test="val", backbone="residual", decoder="hypercolumn",

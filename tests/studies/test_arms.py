@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pretint.errors import OptionError
+from pretint.errors import OptionError, RunError
 from pretint.studies.arms import Arm, architecture_of_arm, independent, parse, resolve
 
 BASE: dict[str, Any] = {
@@ -154,7 +154,10 @@ def test_weights_that_are_none(name: str, tmp_path: Path) -> None:
         run(path / "of-runs")
     else:
         path.write_bytes(b"no tensors")
-    with pytest.raises(OptionError, match=f"--arms .*{name}: (this folder is no run|is no .safetensors file)"):
+    error, words = (
+        (RunError, "is not the folder of a run") if name == "folder" else (OptionError, "is no .safetensors file")
+    )
+    with pytest.raises(error, match=f"{name}: {words}"):
         resolve([f"mine={path}"], BASE)
 
 

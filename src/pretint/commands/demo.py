@@ -82,8 +82,7 @@ def _run(options: DemoOptions, quiet: bool) -> dict[str, Any]:
     from pretint.training.progress import counting
 
     def say(line: str) -> None:
-        if not quiet:
-            tell(f"\n== {line}")
+        tell(f"\n== {line}", quiet)
 
     _check_folder(options.out)
     out, data = options.out, options.out / "scenes"

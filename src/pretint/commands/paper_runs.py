@@ -102,8 +102,7 @@ def measure(
     how = SCALES[scale]
 
     def say(line: str) -> None:
-        if not quiet:
-            tell(f"\n== {line}")
+        tell(f"\n== {line}", quiet)
 
     say(f"pretraining ({how.words})")
     generator = runs / "pretrain"

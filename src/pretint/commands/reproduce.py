@@ -103,8 +103,7 @@ def _run(options: ReproduceOptions, quiet: bool) -> list[dict[str, Any]]:
     from pretint.run_folder import write_atomically
 
     def say(topic: str, done: int, total: int) -> None:
-        if not quiet:
-            tell(f"{done + 1}/{total} {topic}")
+        tell(f"{done + 1}/{total} {topic}", quiet)
 
     if options.voc and options.coco:
         from pretint.commands import paper_runs

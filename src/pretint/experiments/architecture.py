@@ -61,14 +61,12 @@ def check_weights(init: str, option: str) -> None:
         option: that names it, for the message: ``--arms``.
 
     Raises:
-        OptionError: it is neither.
+        RunError: it is a folder without a run.
+        OptionError: it is a file of something else.
     """
     path = where(init)
     if path.is_dir():
-        if not (path / MANIFEST).is_file():
-            raise OptionError(
-                f"{option} {init}: this folder is no run (it has no {MANIFEST}); name the run's own folder, or a .safetensors file"
-            )
+        RunFolder.open(path)
     elif path.suffix != ".safetensors" or not _shapes(path):
         raise OptionError(
             f"{option} {init}: is no .safetensors file that can be read; name one, or the folder of a run"

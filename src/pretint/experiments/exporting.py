@@ -14,7 +14,6 @@ Paths are cut to their last names.
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,8 +121,7 @@ def export(
             f"{out}: cannot be written ({error.strerror or error}); make room or choose another place"
         ) from error
     finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
     return ExportResult(out, out.stat().st_size, description)
 
 
