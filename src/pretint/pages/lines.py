@@ -33,7 +33,8 @@ from pretint.pages.elements import (
 )
 
 MOST_MARKERS = 40  # points; a line of more is drawn without markers
-BESIDE = 12  # units between series whose intervals are bars
+BESIDE = 12  # units between series whose intervals are bars, where there are few
+GROUP = 36  # units that all series of one x take at the most: farther apart they would seem to lie at other x
 MOST_POINTS = 600  # points; a longer line is thinned to about this, keeping its extremes
 
 
@@ -97,7 +98,8 @@ def line_chart(
         ys.append(reference)
     y_axis = Axis(*padded(ys, y_scale, most=most_of(y_label)), height - 48, top + 6, y_scale)
     left = 30 + LETTER * max([len(label) for _, label in y_axis.ticks()] or [1])
-    room = BESIDE * len(lines) / 2 if interval == "bars" else 0
+    step = min(BESIDE, GROUP / len(lines)) if interval == "bars" else 0
+    room = step * len(lines) / 2
     xs = [p.x for p in every]
     whole = all(x.is_integer() for x in xs)
     x_axis = Axis(*padded(xs, x_scale, 0), left + room, WIDTH - 16 - room, x_scale, whole)
@@ -107,7 +109,7 @@ def line_chart(
     if not every:
         parts.append(words((x_axis.start + x_axis.end) / 2, (top + height) / 2, "no data", anchor="middle"))
     for number, (line, points) in enumerate(zip(lines, series, strict=True)):
-        beside = BESIDE * (number - (len(lines) - 1) / 2) if interval == "bars" else 0
+        beside = step * (number - (len(lines) - 1) / 2)
         own = Axis(x_axis.low, x_axis.high, x_axis.start + beside, x_axis.end + beside, x_scale)
         parts += _draw_line(line.name, points, number, own, y_axis, interval)
         left_of = 5 if interval == "bars" else 0  # of the interval's bar
